@@ -1,0 +1,37 @@
+/* arenakv.h: the umbrella. It declares nothing; it includes one header per noun.
+ *
+ *   version.h    the version of this header and of the library that was loaded
+ *   base.h       cost classes, handles, the few constants everybody needs
+ *   status.h     what a call answers, and the text behind it
+ *   host.h       what the host lends to the library: memory, a log, and what was built in
+ *   geometry.h   what a block is in bytes: planes, layer groups, sizes
+ *   cache.h      the metadata of one KV cache
+ *   prefix.h     which beginnings of prompts are cached: match, explain, pin, clear
+ *   sequence.h   one list of tokens mapped to blocks, from create to free
+ *   step.h       the same for a whole batch, and the tables kernels read
+ *   plan.h       what must be copied or zeroed before the next kernel
+ *   ticket.h     when device work has finished with blocks; leases on blocks
+ *   state.h      one read-out of everything, and the audit
+ *   report.h     the same as text: dump and block map
+ *
+ * Start with sequence.h. include/README.md says what the words in front of every function mean.
+ */
+#ifndef ARENAKV_H
+#define ARENAKV_H
+
+#include "arenakv/version.h"
+
+#include "arenakv/base.h"
+#include "arenakv/cache.h"
+#include "arenakv/geometry.h"
+#include "arenakv/host.h"
+#include "arenakv/plan.h"
+#include "arenakv/prefix.h"
+#include "arenakv/report.h"
+#include "arenakv/sequence.h"
+#include "arenakv/state.h"
+#include "arenakv/status.h"
+#include "arenakv/step.h"
+#include "arenakv/ticket.h"
+
+#endif /* ARENAKV_H */

@@ -1,0 +1,96 @@
+// thunk.hpp: what the thunks of the C API share: first-release sizes, the checks at the border, and how a call begins.
+// A thunk checks, converts, calls and translates: nothing else.
+#pragma once
+
+#include "base/log.hpp"
+#include "base/sized_struct.hpp"
+#include "meta/cache_home.hpp"
+
+#include <cerrno>
+
+namespace akv {
+
+// Sizes of the structs in the first release: the smallest that is accepted.
+inline constexpr std::uint32_t kPromptV1 = 24;
+inline constexpr std::uint32_t kOptionsV1 = 32;
+inline constexpr std::uint32_t kConfigV1 = 80;
+inline constexpr std::uint32_t kAllocatorV1 = 32;
+inline constexpr std::uint32_t kBatchV1 = 48;
+inline constexpr std::uint32_t kTablesV1 = 152;
+inline constexpr std::uint32_t kSequenceLineV1 = 56;
+inline constexpr std::uint32_t kHoldLineV1 = 32;
+static_assert(sizeof(akv_prompt) == kPromptV1 && sizeof(akv_sequence_options) == kOptionsV1);
+static_assert(sizeof(akv_cache_config) == kConfigV1 && sizeof(akv_allocator) == kAllocatorV1);
+static_assert(sizeof(akv_batch) == kBatchV1 && sizeof(akv_tables) == kTablesV1);
+static_assert(sizeof(akv_sequence_line) == kSequenceLineV1 && sizeof(akv_hold_line) == kHoldLineV1);
+// Output structs begin with their size and are written as far as the caller's goes: the first field behind it is
+// the least that makes sense.
+inline constexpr std::uint32_t kOutputV1 = 8;
+
+template <class T>
+Status check_pointer(const T *pointer, const char *name) noexcept {
+  if (pointer != nullptr) return AKV_OK;
+  return fail_named(AKV_ERROR_INVALID_ARGUMENT, "%s is NULL", name);
+}
+
+inline Status check_array(const void *array, std::uint64_t count, const char *name) noexcept {
+  if (array != nullptr || count == 0) return AKV_OK;
+  return fail_named(AKV_ERROR_INVALID_ARGUMENT, "%s is NULL, and %llu elements of it are wanted", name, count);
+}
+
+inline Status check_flags(std::uint32_t flags, std::uint32_t known) noexcept {
+  if ((flags & ~known) == 0) return AKV_OK;
+  return fail(AKV_ERROR_UNSUPPORTED, "flags are 0x%llx, this release knows 0x%llx here", flags, known);
+}
+
+// `prompt` may be NULL where the call allows it: no tokens, domain 0.
+inline Status read_prompt(const akv_prompt *from, Prompt &to) noexcept {
+  akv_prompt prompt;
+  if (Status status = read_struct(from, prompt, kPromptV1); status != AKV_OK) return status;
+  if (prompt.num_tokens > AKV_MAX_SEQUENCE_TOKENS)
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "a prompt of %llu tokens, at most %llu", prompt.num_tokens, AKV_MAX_SEQUENCE_TOKENS);
+  to = {prompt.tokens, prompt.num_tokens, prompt.domain};
+  return check_array(prompt.tokens, prompt.num_tokens, "prompt.tokens");
+}
+
+inline Status read_options(const akv_sequence_options *from, akv_sequence_options &to) noexcept {
+  to = AKV_SEQUENCE_OPTIONS_INIT;
+  if (from != nullptr)
+    if (Status status = read_struct(from, to, kOptionsV1); status != AKV_OK) return status;
+  if (Status status = check_flags(to.flags, AKV_SEQUENCE_COMMITTED | AKV_SEQUENCE_PARTIAL | AKV_SEQUENCE_PREFIX_ONLY |
+                                                AKV_SEQUENCE_NO_MATCH | AKV_SEQUENCE_NO_PUBLISH);
+      status != AKV_OK)
+    return status;
+  if ((to.flags & AKV_SEQUENCE_PARTIAL) != 0 && (to.flags & AKV_SEQUENCE_NO_MATCH) != 0)
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "AKV_SEQUENCE_PARTIAL and AKV_SEQUENCE_NO_MATCH exclude each other");
+  return AKV_OK;
+}
+
+// Fill in the default of max_tokens, and check it against the cache's.
+inline Status bound_max_tokens(akv_sequence_options &options, const Config &config) noexcept {
+  if (options.max_tokens == 0) options.max_tokens = config.max_tokens_per_sequence;
+  if (options.max_tokens <= config.max_tokens_per_sequence) return AKV_OK;
+  return fail(AKV_ERROR_INVALID_ARGUMENT, "max_tokens is %llu, the cache's max_tokens_per_sequence is %llu", options.max_tokens,
+              config.max_tokens_per_sequence);
+}
+
+// A SETUP call leaves the caller's errno as it was.
+class KeepErrno {
+ public:
+  KeepErrno() noexcept : value_(errno) {}
+  ~KeepErrno() { errno = value_; }
+  KeepErrno(const KeepErrno &) = delete;
+  KeepErrno &operator=(const KeepErrno &) = delete;
+
+ private:
+  int value_;
+};
+
+}  // namespace akv
+
+// The first lines of most thunks: leave with what is wrong.
+#define AKV_TRY(expression)                                                     \
+  do {                                                                          \
+    if (const akv_status akv_try_status = (expression); akv_try_status != AKV_OK) \
+      return akv_try_status;                                                    \
+  } while (0)

@@ -1,0 +1,61 @@
+// handle.hpp: how handles are encoded. A handle is never a pointer: it is looked up, so a stale one is an answer.
+// It knows no object of the library.
+//
+//   cache    type 8 | copy of the library 16 | generation 32 | index 8   (carried in an akv_cache *)
+//   object   generation 32 | kind 4 | cache index 8 | index 20           (sequence, plan, pin, lease)
+//   ticket   tag of its cache 16 | number 48
+//
+// Generations grow by one each time a place is given back, and are never 0.
+#pragma once
+
+#include <cstdint>
+
+namespace akv {
+
+struct CacheHandle {
+  static constexpr std::uint64_t kType = 0xA7;  // no pointer of user space has this top byte
+  std::uint32_t copy;
+  std::uint32_t generation;
+  std::uint32_t index;
+
+  static constexpr std::uint64_t encode(std::uint32_t copy, std::uint32_t generation, std::uint32_t index) {
+    return kType << 56 | std::uint64_t{copy & 0xffff} << 40 | std::uint64_t{generation} << 8 | index;
+  }
+  static constexpr bool has_type(std::uint64_t value) { return value >> 56 == kType; }
+  static constexpr CacheHandle decode(std::uint64_t value) {
+    return {static_cast<std::uint32_t>(value >> 40 & 0xffff), static_cast<std::uint32_t>(value >> 8),
+            static_cast<std::uint32_t>(value & 0xff)};
+  }
+};
+
+enum class Kind : std::uint32_t { sequence = 1, plan = 2, pin = 3, lease = 4 };
+
+struct ObjectHandle {
+  static constexpr std::uint32_t kIndexBits = 20;
+  static constexpr std::uint32_t kMaxIndex = (1u << kIndexBits) - 1;
+
+  static constexpr std::uint64_t encode(std::uint32_t generation, Kind kind, std::uint32_t cache, std::uint32_t index) {
+    return std::uint64_t{generation} << 32 | place(kind, cache) | index;
+  }
+  // Kind and cache as they stand in the lower half of a handle: one comparison checks both.
+  static constexpr std::uint32_t place(Kind kind, std::uint32_t cache) {
+    return static_cast<std::uint32_t>(kind) << 28 | cache << kIndexBits;
+  }
+  static constexpr std::uint32_t generation(std::uint64_t value) { return static_cast<std::uint32_t>(value >> 32); }
+  static constexpr std::uint32_t place(std::uint64_t value) { return static_cast<std::uint32_t>(value) & ~kMaxIndex; }
+  static constexpr std::uint32_t kind(std::uint64_t value) { return static_cast<std::uint32_t>(value) >> 28; }
+  static constexpr std::uint32_t index(std::uint64_t value) { return static_cast<std::uint32_t>(value) & kMaxIndex; }
+};
+
+struct TicketHandle {
+  static constexpr std::uint32_t kNumberBits = 48;
+  static constexpr std::uint64_t kMaxNumber = (std::uint64_t{1} << kNumberBits) - 1;
+
+  static constexpr std::uint64_t encode(std::uint32_t tag, std::uint64_t number) {
+    return number == 0 ? 0 : std::uint64_t{tag} << kNumberBits | number;
+  }
+  static constexpr std::uint32_t tag(std::uint64_t value) { return static_cast<std::uint32_t>(value >> kNumberBits); }
+  static constexpr std::uint64_t number(std::uint64_t value) { return value & kMaxNumber; }
+};
+
+}  // namespace akv

@@ -1,0 +1,225 @@
+// cache.cpp: a cache's memory, slots and handles.
+// It knows where things are; what is done with them is in the other files (see cache.hpp).
+#include "meta/cache.hpp"
+
+#include "base/process.hpp"
+
+#include <bit>
+
+namespace akv {
+namespace {
+
+// Rows lie an odd number of cache lines apart: the same entry of many rows must not fall into the same few places of
+// the processor's cache.
+std::size_t row_stride(const Config &config) {
+  const std::size_t lines = (std::size_t{config.max_blocks_per_sequence} + 15) / 16;
+  return (lines | 1) * 16;
+}
+
+std::uint32_t nonzero(std::uint64_t random, std::uint32_t mask) {
+  const auto value = static_cast<std::uint32_t>(random) & mask;
+  return value != 0 ? value : 1;
+}
+
+}  // namespace
+
+Cache::Cache(const Config &config, std::uint32_t index, Mutex &mutex, SequenceTable &sequences) noexcept
+    : config_(config),
+      index_(index),
+      ticket_tag_(nonzero(random_number(), 0xffff)),
+      block_tokens_(config.block_tokens),
+      shift_(std::has_single_bit(config.block_tokens) ? static_cast<std::uint32_t>(std::countr_zero(config.block_tokens))
+                                                      : kNoShift),
+      mutex_(mutex),
+      sequences_(sequences),
+      pool_(tickets_, lists_),
+      tree_(pool_, tokens_, tickets_, lists_),
+      supply_(pool_, tree_) {
+  supply_.set_magazine_blocks(config.magazine_blocks);
+}
+
+// The same arrays in the same order as in allocate().
+void Cache::plan_memory(const Config &config, Reservation &memory) noexcept {
+  const std::uint32_t blocks = config.num_blocks, sequences = config.max_sequences, tickets = config.max_open_tickets;
+  TokenStore::plan(memory, blocks, config.block_tokens);
+  memory.plan<SequenceRest>(sequences);
+  std::size_t ids = 0;
+  memory.plan<std::int32_t>(__builtin_mul_overflow(row_stride(config), std::size_t{sequences}, &ids) ? SIZE_MAX : ids);
+  memory.plan<std::uint32_t>(sequences);
+  memory.plan<std::uint8_t>(std::size_t{blocks} + 1);
+  memory.plan<RunCensus>(std::size_t{blocks} + 2);
+  memory.plan<std::uint64_t>(tickets);
+  Tickets::plan(memory, tickets);
+  IdLists::plan(memory, blocks);
+  BlockPool::plan(memory, blocks, config.block_allocator == AKV_BLOCK_ALLOCATOR_BUDDY, tickets);
+  RunTree::plan(memory, blocks, tickets);
+  Scrubber::plan(memory, blocks, config.scrub);
+  RequestIds::plan(memory, sequences);
+  Plans::plan(memory, config.max_plans, blocks, sequences);
+  Holds::plan(memory, config.max_holds);
+}
+
+Status Cache::allocate(const akv_allocator *allocator) noexcept {
+  const std::uint32_t blocks = config_.num_blocks, sequences = config_.max_sequences, tickets = config_.max_open_tickets;
+  plan_memory(config_, memory_);
+  if (Status status = memory_.commit(allocator, (config_.flags & AKV_CACHE_PREFAULT) != 0); status != AKV_OK) return status;
+  tokens_.take_memory(memory_, blocks, config_.block_tokens);
+  rest_ = memory_.take<SequenceRest>(sequences);
+  row_stride_ = row_stride(config_);
+  rows_ = memory_.take<std::int32_t>(row_stride_ * sequences);
+  free_slots_ = memory_.take<std::uint32_t>(sequences);
+  map_ = memory_.take<std::uint8_t>(std::size_t{blocks} + 1);
+  census_ = memory_.take<RunCensus>(std::size_t{blocks} + 2);
+  abandoned_ = memory_.take<std::uint64_t>(tickets);
+  tickets_.take_memory(memory_, tickets);
+  lists_.take_memory(memory_, blocks);
+  pool_.take_memory(memory_, blocks, config_.block_allocator == AKV_BLOCK_ALLOCATOR_BUDDY, tickets);
+  tree_.take_memory(memory_, blocks, tickets);
+  scrubber_.take_memory(memory_, blocks, config_.scrub);
+  request_ids_.take_memory(memory_, sequences, random_number());
+  plans_.take_memory(memory_, config_.max_plans, blocks, sequences, nonzero(random_number(), 0x7fffffff));
+  holds_.take_memory(memory_, config_.max_holds, nonzero(random_number(), 0x7fffffff));
+  return AKV_OK;
+}
+
+Status Cache::enter_all_locked() noexcept {
+  for (Slot slot = 0; slot < touched_slots_; ++slot) {
+    if (!sequences_.live(slot) || sequences_.enter(slot, sequences_.generation(slot)) == Entry::entered) continue;
+    while (slot-- != 0)
+      if (sequences_.live(slot)) sequences_.leave(slot);
+    return fail(AKV_ERROR_BUSY, "a sequence of this cache is inside another call");
+  }
+  return AKV_OK;
+}
+
+void Cache::leave_all_locked() noexcept {
+  for (Slot slot = 0; slot < touched_slots_; ++slot)
+    if (sequences_.live(slot)) sequences_.leave(slot);
+}
+
+void Cache::bury_all_locked() noexcept {
+  for (Slot slot = 0; slot < touched_slots_; ++slot)
+    if (sequences_.live(slot)) sequences_.bury(slot);
+}
+
+// -- slots --
+
+Status Cache::check_admission_locked(const akv_sequence_options &options, std::uint32_t length) const noexcept {
+  std::uint32_t slot = 0;
+  if (options.request_id != 0 && request_ids_.find(options.request_id, slot))
+    return fail(AKV_ERROR_ALREADY_EXISTS, "request id %llu is in use by a live sequence", options.request_id);
+  if (slots_available() == 0)
+    return fail_with(AKV_ERROR_NO_SEQUENCES, 1, 0, "all %llu sequences (max_sequences) are live", config_.max_sequences);
+  const std::uint32_t limit = options.max_tokens;
+  if (length > limit)
+    return fail_with(AKV_ERROR_NO_CAPACITY, length, limit, "%llu tokens exceed the sequence's max_tokens %llu", length, limit);
+  if (options.reserve_tokens > limit)
+    return fail_with(AKV_ERROR_NO_CAPACITY, options.reserve_tokens, limit,
+                     "reserve_tokens %llu exceeds the sequence's max_tokens %llu", options.reserve_tokens, limit);
+  return AKV_OK;
+}
+
+Slot Cache::take_slot_locked(std::uint64_t domain, const akv_sequence_options &options, std::uint32_t max_tokens) noexcept {
+  const Slot slot = num_free_slots_ != 0 ? free_slots_[--num_free_slots_] : touched_slots_++;
+  sequences_.bear(slot);
+  ++num_sequences_;
+  ++counters_.created_sequences;
+  Sequence &s = sequences_[slot];
+  s.table = row_of(slot);
+  s.length = 0;
+  s.known = 0;
+  s.committed = 0;
+  s.num_blocks = 0;
+  s.flags = 0;
+  s.max_tokens = max_tokens;
+  s.version = 1;
+  SequenceRest &rest = rest_[slot];
+  rest = SequenceRest{};
+  rest.anchor = kRoot;
+  rest.domain = domain;
+  rest.request_id = options.request_id;
+  rest.owner = options.owner;
+  rest.no_publish = (options.flags & AKV_SEQUENCE_NO_PUBLISH) != 0;
+  if (options.request_id != 0) request_ids_.add(options.request_id, slot);
+  return slot;
+}
+
+void Cache::give_back_slot_locked(Slot slot) noexcept {
+  if (rest_[slot].request_id != 0) request_ids_.remove(rest_[slot].request_id);
+  sequences_.bury(slot);
+  --num_sequences_;
+  ++counters_.freed_sequences;
+  if (!sequences_.worn_out(slot)) free_slots_[num_free_slots_++] = slot;
+}
+
+// -- handles --
+
+Status Cache::check_object(std::uint64_t handle, Kind kind) const noexcept {
+  if (handle == AKV_NONE) return fail(AKV_ERROR_INVALID_ARGUMENT, "the handle is 0");
+  if (ObjectHandle::kind(handle) != static_cast<std::uint32_t>(kind) && ObjectHandle::kind(handle) >= 1 &&
+      ObjectHandle::kind(handle) <= 4)
+    return fail(AKV_ERROR_WRONG_TYPE, "handle 0x%llx is of kind %llu, wanted kind %llu", handle, ObjectHandle::kind(handle),
+                static_cast<std::uint32_t>(kind));
+  if (ObjectHandle::place(handle) != ObjectHandle::place(kind, index_))
+    return fail(AKV_ERROR_BAD_HANDLE, "handle 0x%llx is not one of this cache", handle);
+  return AKV_OK;
+}
+
+Status Cache::find_plan(akv_plan plan, std::uint32_t &index) const noexcept {
+  if (Status status = check_object(plan, Kind::plan); status != AKV_OK) return status;
+  index = ObjectHandle::index(plan);
+  if (index == 0 || index > plans_.touched() || plans_[index].open == 0 ||
+      plans_[index].generation != ObjectHandle::generation(plan))
+    return fail(AKV_ERROR_BAD_HANDLE, "plan 0x%llx is finished, abandoned, or never was", plan);
+  return AKV_OK;
+}
+
+Status Cache::find_hold(std::uint64_t handle, Kind kind, std::uint32_t &index) const noexcept {
+  if (Status status = check_object(handle, kind); status != AKV_OK) return status;
+  index = ObjectHandle::index(handle);
+  if (index == 0 || index > holds_.touched() || holds_[index].kind != kind ||
+      holds_[index].generation != ObjectHandle::generation(handle))
+    return fail(AKV_ERROR_BAD_HANDLE, "handle 0x%llx was released, or never was", handle);
+  return AKV_OK;
+}
+
+Status Cache::check_ticket(akv_ticket ticket) const noexcept {
+  if (TicketHandle::tag(ticket) != ticket_tag_ || !tickets_.issued(TicketHandle::number(ticket)))
+    return fail(AKV_ERROR_BAD_HANDLE, "ticket 0x%llx was never opened in this cache", ticket);
+  return AKV_OK;
+}
+
+Status Cache::check_open_ticket(akv_ticket ticket) const noexcept {
+  if (ticket == AKV_NONE) return fail(AKV_ERROR_INVALID_ARGUMENT, "the ticket is 0");
+  if (Status status = check_ticket(ticket); status != AKV_OK) return status;
+  const std::uint64_t number = TicketHandle::number(ticket);
+  return tickets_.open(number) ? AKV_OK : fail(AKV_ERROR_BAD_HANDLE, "ticket %llu has ended already", number);
+}
+
+Status Cache::commit_number(akv_ticket ticket, std::uint64_t &number) const noexcept {
+  number = 0;
+  if (ticket == AKV_NONE) return AKV_OK;
+  if (Status status = check_ticket(ticket); status != AKV_OK) return status;
+  const std::uint64_t wanted = TicketHandle::number(ticket);
+  if (tickets_.open(wanted)) {
+    number = wanted;
+    return AKV_OK;
+  }
+  if (tickets_.newest() - wanted >= abandoned_.count)
+    return fail(AKV_ERROR_BAD_HANDLE, "ticket %llu ended more than %llu tickets ago: whether it was abandoned is forgotten",
+                wanted, abandoned_.count);
+  if (abandoned_[wanted & (abandoned_.count - 1)] == wanted)
+    return fail(AKV_ERROR_CONTENT_LOST, "ticket %llu was abandoned: what it wrote can't be committed", wanted);
+  return AKV_OK;  // retired: its writes are there
+}
+
+Status Cache::check_quiet(const Sequence &s) const noexcept {
+  if ((s.flags & kLost) != 0)
+    return fail(AKV_ERROR_CONTENT_LOST,
+                "content of the sequence was given up with an abandoned ticket: truncate it to its sound_tokens, or free it");
+  if ((s.flags & kPlanOpen) != 0)
+    return fail(AKV_ERROR_PLAN_OPEN, "a plan is open on the sequence: finish it or abandon it first");
+  return AKV_OK;
+}
+
+}  // namespace akv

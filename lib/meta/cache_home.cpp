@@ -1,0 +1,147 @@
+// cache_home.cpp: where caches live, how they are found, and how they end.
+// It knows handles, gates and the mutex; not what a cache does.
+#include "meta/cache_home.hpp"
+
+#include "base/process.hpp"
+
+namespace akv {
+namespace {
+
+constinit std::atomic<CacheHome *> homes[AKV_MAX_CACHES + 1]{};
+
+}  // namespace
+
+Status CacheHome::gone(const akv_cache *handle) noexcept {
+  if (handle == nullptr) return fail(AKV_ERROR_INVALID_ARGUMENT, "the cache is NULL");
+  return fail(AKV_ERROR_BAD_HANDLE, "cache handle 0x%llx was destroyed, or never was one of this library",
+              reinterpret_cast<std::uintptr_t>(handle));
+}
+
+Status CacheHome::find(const akv_cache *handle, CacheHome *&out) noexcept {
+  CacheHome *home = homes[reinterpret_cast<std::uintptr_t>(handle) & 0xff].load(std::memory_order_acquire);
+  if (AKV_UNLIKELY(home == nullptr || handle == nullptr || !home->is(handle))) return gone(handle);
+  if (AKV_UNLIKELY(home->fork_epoch_.load(std::memory_order_relaxed) != fork_epoch()))
+    return fail(AKV_ERROR_FORKED, "the cache was made by the parent of this process: make one after fork()");
+  out = home;
+  return AKV_OK;
+}
+
+// -- gates --
+
+Status CacheHome::not_entered(akv_sequence sequence, Entry entry) const noexcept {
+  if (sequence == AKV_NONE) return fail(AKV_ERROR_INVALID_ARGUMENT, "the sequence is 0");
+  const std::uint32_t kind = ObjectHandle::kind(sequence);
+  if (kind != static_cast<std::uint32_t>(Kind::sequence) && kind >= 1 && kind <= 4)
+    return fail(AKV_ERROR_WRONG_TYPE, "handle 0x%llx is of kind %llu, not a sequence", sequence, kind);
+  if (entry == Entry::busy) return fail(AKV_ERROR_BUSY, "sequence 0x%llx is inside another call", sequence);
+  return fail(AKV_ERROR_BAD_HANDLE, "sequence 0x%llx was freed, or is not one of this cache", sequence);
+}
+
+Status CacheHome::enter(akv_sequence sequence, Slot &slot) noexcept {
+  slot = ObjectHandle::index(sequence);
+  Entry entry = Entry::stale;
+  if (AKV_LIKELY(ObjectHandle::place(sequence) == ObjectHandle::place(Kind::sequence, index_) && slot < sequences_.capacity()))
+    entry = sequences_.enter(slot, ObjectHandle::generation(sequence));
+  return AKV_LIKELY(entry == Entry::entered) ? AKV_OK : not_entered(sequence, entry);
+}
+
+Status CacheHome::enter_all(const akv_sequence *sequences, std::uint32_t count) noexcept {
+  for (std::uint32_t i = 0; i < count; ++i) {
+    Slot slot;
+    Status status = enter(sequences[i], slot);
+    if (AKV_LIKELY(status == AKV_OK)) continue;
+    for (std::uint32_t before = 0; status == AKV_ERROR_BUSY && before < i; ++before)
+      if (sequences[before] == sequences[i])
+        status = fail(AKV_ERROR_INVALID_ARGUMENT, "sequence 0x%llx stands in rows %llu and %llu", sequences[i], before, i);
+    name_row(i);
+    leave_all(sequences, i);
+    return status;
+  }
+  return AKV_OK;
+}
+
+Locked::Locked(const akv_cache *handle) noexcept : status_(CacheHome::find(handle, home_)) {
+  if (status_ != AKV_OK) return;
+  lock_ = std::unique_lock<Mutex>(home_->mutex());
+  if (home_->is(handle)) return;
+  // It was destroyed while this call waited.
+  lock_.unlock();
+  status_ = CacheHome::find(handle, home_);
+  if (status_ == AKV_OK) status_ = AKV_ERROR_BAD_HANDLE;
+}
+
+// -- life --
+
+Status CacheHome::claim(CacheHome *&out) noexcept {
+  for (std::uint32_t index = 1; index <= AKV_MAX_CACHES; ++index) {
+    CacheHome *home = homes[index].load(std::memory_order_acquire);
+    if (home == nullptr) {
+      auto *fresh = new (std::nothrow) CacheHome(index);
+      if (fresh == nullptr) return fail(AKV_ERROR_OUT_OF_MEMORY, "the host has no %llu bytes for a cache", sizeof(CacheHome));
+      fresh->claimed_.store(true, std::memory_order_relaxed);
+      if (homes[index].compare_exchange_strong(home, fresh, std::memory_order_acq_rel)) {
+        out = fresh;
+        return AKV_OK;
+      }
+      delete fresh;  // another thread was quicker: try its home, then the next one
+    }
+    bool claimed = false;
+    if (!home->claimed_.compare_exchange_strong(claimed, true, std::memory_order_acq_rel)) continue;
+    out = home;
+    return AKV_OK;
+  }
+  return fail_with(AKV_ERROR_NO_CACHES, 1, 0, "%llu caches (AKV_MAX_CACHES) exist in this process", AKV_MAX_CACHES);
+}
+
+// No lock is held: the allocator may call back. Nobody can find the cache before its handle is set.
+Status CacheHome::move_in(const Config &config, const akv_allocator *allocator, akv_cache *&out) noexcept {
+  if (Status status = sequences_.reserve(config.max_sequences); status != AKV_OK) return status;
+  auto *cache = new (storage_) Cache(config, index_, mutex_, sequences_);
+  if (Status status = cache->allocate(allocator); status != AKV_OK) {
+    cache->~Cache();
+    return status;
+  }
+  if (++generation_ == 0) generation_ = 1;
+  fork_epoch_.store(fork_epoch(), std::memory_order_relaxed);
+  const std::uint64_t handle = CacheHandle::encode(library_copy(), generation_, index_);
+  handle_.store(handle, std::memory_order_release);
+  out = reinterpret_cast<akv_cache *>(static_cast<std::uintptr_t>(handle));
+  return AKV_OK;
+}
+
+Status CacheHome::create(const Config &config, const akv_allocator *allocator, akv_cache *&out) noexcept {
+  watch_forks();
+  CacheHome *home = nullptr;
+  if (Status status = claim(home); status != AKV_OK) return status;
+  const Status status = home->move_in(config, allocator, out);
+  if (status != AKV_OK) home->claimed_.store(false, std::memory_order_release);
+  return status;
+}
+
+// In a child of fork() the mutex and the gates may be shut for ever: touch neither, and don't use this home again.
+Status CacheHome::end_forked() noexcept {
+  handle_.store(0, std::memory_order_release);
+  cache().abandon_memory();
+  cache().~Cache();
+  return AKV_OK;
+}
+
+Status CacheHome::destroy(akv_cache *handle) noexcept {
+  CacheHome *home = nullptr;
+  Status status = find(handle, home);
+  if (status == AKV_ERROR_FORKED)
+    return homes[reinterpret_cast<std::uintptr_t>(handle) & 0xff].load(std::memory_order_acquire)->end_forked();
+  if (status != AKV_OK) return status;
+  {
+    const std::lock_guard<Mutex> lock(home->mutex_);
+    if (!home->is(handle)) return gone(handle);
+    if (status = home->cache().enter_all_locked(); status != AKV_OK) return status;
+    home->cache().bury_all_locked();
+    home->handle_.store(0, std::memory_order_release);
+  }
+  home->cache().~Cache();
+  home->claimed_.store(false, std::memory_order_release);
+  return AKV_OK;
+}
+
+}  // namespace akv

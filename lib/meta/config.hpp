@@ -1,0 +1,29 @@
+// config.hpp: the configuration of a cache with every default filled in and every limit checked.
+// Numbers only: it knows no cache.
+#pragma once
+
+#include "model/geometry.hpp"
+
+namespace akv {
+
+struct Config {
+  std::uint32_t flags = 0;
+  std::uint32_t num_blocks = 0;
+  std::uint32_t block_tokens = 0;
+  std::uint32_t max_sequences = 0;
+  std::uint32_t max_tokens_per_sequence = 0;
+  std::uint32_t max_open_tickets = 0;
+  std::uint32_t max_plans = 0;
+  std::uint32_t max_holds = 0;
+  std::uint32_t max_pinned_blocks = 0;
+  std::uint32_t magazine_blocks = 0;
+  std::uint32_t block_allocator = 0;
+  std::uint32_t scrub = 0;
+  std::uint32_t max_blocks_per_sequence = 0;  // entries of a table row
+  Geometry geometry;
+
+  [[nodiscard]] Status read(const akv_cache_config &from) noexcept;
+  [[nodiscard]] Status sizes(akv_sizes &out, std::uint64_t metadata_bytes) const noexcept;
+};
+
+}  // namespace akv

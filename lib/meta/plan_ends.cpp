@@ -1,0 +1,150 @@
+// plan_ends.cpp: how plans end: finished, or abandoned and rolled back.
+// It knows what each sequence was before; not what the records do to bytes.
+#include "meta/cache.hpp"
+
+#include <algorithm>
+
+namespace akv {
+
+Undo Cache::undo_of(Slot slot) const noexcept {
+  const Sequence &s = sequences_[slot];
+  Undo undo{};
+  undo.length = s.length;
+  undo.known = s.known;
+  undo.committed = s.committed;
+  undo.num_blocks = s.num_blocks;
+  return undo;
+}
+
+void Cache::join_plan_locked(std::uint32_t plan, Slot slot, const Undo &undo) noexcept {
+  SequenceRest &rest = rest_[slot];
+  rest.undo = undo;
+  rest.plan = plan;
+  rest.plan_previous = 0;
+  rest.plan_next = plans_[plan].first_sequence;
+  if (rest.plan_next != 0) rest_[rest.plan_next - 1].plan_previous = slot + 1;
+  plans_[plan].first_sequence = slot + 1;
+  ++plans_[plan].num_sequences;
+  sequences_[slot].flags = sequences_[slot].flags | kPlanOpen;
+}
+
+void Cache::leave_plan_locked(Slot slot) noexcept {
+  SequenceRest &rest = rest_[slot];
+  PlanState &plan = plans_[rest.plan];
+  (rest.plan_previous != 0 ? rest_[rest.plan_previous - 1].plan_next : plan.first_sequence) = rest.plan_next;
+  if (rest.plan_next != 0) rest_[rest.plan_next - 1].plan_previous = rest.plan_previous;
+  --plan.num_sequences;
+  rest.plan = 0;
+  sequences_[slot].flags = sequences_[slot].flags & ~kPlanOpen;
+}
+
+void Cache::close_plan_locked(std::uint32_t plan) noexcept {
+  for (RunId run; (run = plans_.pop_lease(plan)) != kNoRun;) tree_.release(run, Hold::lease);
+  plans_.close(plan);
+}
+
+Status Cache::enter_plan_locked(std::uint32_t plan) noexcept {
+  for (std::uint32_t at = plans_[plan].first_sequence; at != 0; at = rest_[at - 1].plan_next) {
+    if (sequences_.enter(at - 1, sequences_.generation(at - 1)) == Entry::entered) continue;
+    for (std::uint32_t entered = plans_[plan].first_sequence; entered != at; entered = rest_[entered - 1].plan_next)
+      sequences_.leave(entered - 1);
+    return fail(AKV_ERROR_BUSY, "a sequence of the plan is inside another call");
+  }
+  return AKV_OK;
+}
+
+// The first token whose K/V depend on the plan's records.
+std::uint32_t Cache::first_planned(Slot slot) const noexcept {
+  const SequenceRest &rest = rest_[slot];
+  if (rest.undo.created != 0) return sequences_[slot].committed;
+  if (rest.undo.replaced_block != AKV_NULL_BLOCK) return rest.undo.replaced_index * block_tokens_;
+  return std::min(rest.undo.num_blocks * block_tokens_, rest.undo.length);
+}
+
+Status Cache::finish_plan_locked(akv_plan handle, akv_ticket ticket) noexcept {
+  std::uint32_t plan = 0;
+  if (Status status = find_plan(handle, plan); status != AKV_OK) return status;
+  std::uint64_t number = 0;
+  if (Status status = commit_number(ticket, number); status != AKV_OK) return status;
+  if (Status status = enter_plan_locked(plan); status != AKV_OK) return status;
+  const std::uint64_t wait = tickets_.settled(plans_[plan].wait) ? 0 : plans_[plan].wait;
+  const std::uint64_t last = std::max(number, wait);
+  const std::uint64_t first = number != 0 && wait != 0 ? std::min(number, wait) : last;
+  while (plans_[plan].first_sequence != 0) {
+    const Slot slot = plans_[plan].first_sequence - 1;
+    Sequence &s = sequences_[slot];
+    const std::uint32_t from = first_planned(slot);
+    leave_plan_locked(slot);
+    if (last != 0) note_ticket(rest_[slot], from, first, last);
+    if ((s.flags & kLost) == 0) {
+      s.committed = std::max<std::uint32_t>(s.committed, rest_[slot].commit_on_finish);
+      if (publishable(s)) publish_locked(slot);
+    }
+    sequences_.leave(slot);
+  }
+  close_plan_locked(plan);
+  return AKV_OK;
+}
+
+void Cache::roll_back_locked(Slot slot) noexcept {
+  Sequence &s = sequences_[slot];
+  SequenceRest &rest = rest_[slot];
+  const Undo undo = rest.undo;
+  give_back_own_locked(s.table + undo.num_blocks, s.num_blocks - undo.num_blocks);
+  if (undo.replaced_block != AKV_NULL_BLOCK) {
+    give_back_own_locked(s.table + undo.replaced_index, 1);
+    s.table[undo.replaced_index] = undo.replaced_block;
+    anchor_at_locked(slot, undo.source);
+  }
+  s.num_blocks = undo.num_blocks;
+  s.length = undo.length;
+  s.known = undo.known;
+  s.committed = undo.committed;
+  ++s.version;
+  refresh(slot);
+}
+
+Status Cache::abandon_plan_locked(akv_plan handle) noexcept {
+  std::uint32_t plan = 0;
+  if (Status status = find_plan(handle, plan); status != AKV_OK) return status;
+  if (Status status = enter_plan_locked(plan); status != AKV_OK) return status;
+  while (plans_[plan].first_sequence != 0) {
+    const Slot slot = plans_[plan].first_sequence - 1;
+    leave_plan_locked(slot);
+    if (rest_[slot].undo.created != 0) {
+      end_locked(slot, false);
+    } else {
+      roll_back_locked(slot);
+      sequences_.leave(slot);
+    }
+  }
+  close_plan_locked(plan);
+  return AKV_OK;
+}
+
+Status Cache::read_plan_info_locked(akv_plan handle, akv_plan_info &out) noexcept {
+  std::uint32_t plan = 0;
+  if (Status status = find_plan(handle, plan); status != AKV_OK) return status;
+  out.num_records = plans_[plan].num_records;
+  out.num_sequences = plans_[plan].num_sequences;
+  out.copied_tokens = plans_[plan].copied_tokens;
+  out.zeroed_blocks = plans_[plan].zeroed_blocks;
+  return AKV_OK;
+}
+
+Status Cache::read_plan_records_locked(akv_plan handle, std::uint32_t first, akv_plan_record *out, std::uint32_t capacity,
+                                       std::uint32_t &count) noexcept {
+  std::uint32_t plan = 0;
+  if (Status status = find_plan(handle, plan); status != AKV_OK) return status;
+  count = plans_[plan].num_records;
+  if (first > count)
+    return fail_with(AKV_ERROR_OUT_OF_RANGE, first, count, "record %llu, the plan has %llu", first, count);
+  std::uint32_t at = plans_[plan].first_record;
+  for (std::uint32_t i = 0; i < first; ++i) at = plans_.record(at).next;
+  for (std::uint32_t i = 0; i < capacity && at != 0; ++i, at = plans_.record(at).next) out[i] = plans_.record(at).record;
+  if (at == 0) return AKV_OK;
+  return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, count - first, capacity, "%llu records are left, the buffer holds %llu",
+                   count - first, capacity);
+}
+
+}  // namespace akv

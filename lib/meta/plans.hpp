@@ -1,0 +1,120 @@
+// plans.hpp: the open plans of one cache: their records, the runs they lease, the sequences that wait for them.
+// It knows numbers; what finishing and abandoning mean is in plan_ends.cpp. No lock: the cache's lock is held.
+#pragma once
+
+#include "arenakv/plan.h"
+#include "mem/slab.hpp"
+#include "meta/prefix/run.hpp"
+
+namespace akv {
+
+struct PlanState {
+  std::uint32_t generation;
+  std::uint32_t open;
+  std::uint32_t first_sequence;  // slot + 1; they are linked through SequenceRest
+  std::uint32_t num_sequences;
+  std::uint32_t first_record;
+  std::uint32_t last_record;
+  std::uint32_t num_records;
+  std::uint32_t first_lease;
+  std::uint64_t copied_tokens;
+  std::uint64_t zeroed_blocks;
+  std::uint64_t since;
+  std::uint64_t wait;            // newest ticket that a record must wait for
+};
+
+struct PlanRecord {
+  akv_plan_record record;
+  std::uint32_t next;
+};
+
+struct PlanLease {
+  RunId run;
+  std::uint32_t next;
+};
+
+class Plans {
+ public:
+  // A record copies into or zeroes a block of its own; a lease is of a source (one per sequence) or of what a freed
+  // sequence left behind (at least one block of its own).
+  static std::size_t max_records(std::uint32_t num_blocks, std::uint32_t max_sequences) noexcept {
+    return std::size_t{num_blocks} * 2 + max_sequences;
+  }
+  static void plan(Reservation &memory, std::uint32_t max_plans, std::uint32_t num_blocks, std::uint32_t max_sequences) noexcept {
+    Slab<PlanState>::plan(memory, max_plans);
+    Slab<PlanRecord>::plan(memory, max_records(num_blocks, max_sequences));
+    Slab<PlanLease>::plan(memory, std::size_t{num_blocks} + max_sequences);
+  }
+  // Generations count up from a number of the cache's own, so that a handle of the cache before it is stale here.
+  void take_memory(Reservation &memory, std::uint32_t max_plans, std::uint32_t num_blocks, std::uint32_t max_sequences,
+                   std::uint32_t first_generation) noexcept {
+    first_generation_ = first_generation;
+    plans_.take_memory(memory, max_plans);
+    records_.take_memory(memory, max_records(num_blocks, max_sequences));
+    leases_.take_memory(memory, std::size_t{num_blocks} + max_sequences);
+  }
+
+  bool can_open() const noexcept { return plans_.taken() < plans_.capacity(); }
+  std::uint32_t num_open() const noexcept { return plans_.taken(); }
+  std::uint32_t touched() const noexcept { return plans_.touched(); }
+
+  std::uint32_t open(std::uint64_t since) noexcept {
+    const std::uint32_t index = plans_.take();
+    const std::uint32_t before = plans_[index].generation;
+    plans_[index] = PlanState{};
+    plans_[index].generation = before == 0 ? first_generation_ : before + 1 == 0 ? 1 : before + 1;
+    plans_[index].open = 1;
+    plans_[index].since = since;
+    return index;
+  }
+  // Leases and sequences must have been let go.
+  void close(std::uint32_t index) noexcept {
+    PlanState &plan = plans_[index];
+    for (std::uint32_t record = plan.first_record; record != 0;) {
+      const std::uint32_t next = records_[record].next;
+      records_.give_back(record);
+      record = next;
+    }
+    plan.open = 0;
+    plans_.give_back(index);
+  }
+
+  void add_record(std::uint32_t index, const akv_plan_record &record) noexcept {
+    PlanState &plan = plans_[index];
+    const std::uint32_t at = records_.take();
+    records_[at] = {record, 0};
+    (plan.last_record != 0 ? records_[plan.last_record].next : plan.first_record) = at;
+    plan.last_record = at;
+    ++plan.num_records;
+    (record.kind == AKV_PLAN_ZERO ? plan.zeroed_blocks : plan.copied_tokens) +=
+        record.kind == AKV_PLAN_ZERO ? 1 : record.num_tokens;
+    plan.wait = record.wait > plan.wait ? record.wait : plan.wait;
+  }
+  void add_lease(std::uint32_t index, RunId run) noexcept {
+    const std::uint32_t at = leases_.take();
+    leases_[at] = {run, plans_[index].first_lease};
+    plans_[index].first_lease = at;
+  }
+  // The next leased run that is let go, or kNoRun.
+  RunId pop_lease(std::uint32_t index) noexcept {
+    const std::uint32_t at = plans_[index].first_lease;
+    if (at == 0) return kNoRun;
+    plans_[index].first_lease = leases_[at].next;
+    leases_.give_back(at);
+    return leases_[at].run;
+  }
+
+  PlanState &operator[](std::uint32_t index) noexcept { return plans_[index]; }
+  const PlanState &operator[](std::uint32_t index) const noexcept { return plans_[index]; }
+  const PlanRecord &record(std::uint32_t at) const noexcept { return records_[at]; }
+  const PlanLease &lease(std::uint32_t at) const noexcept { return leases_[at]; }
+  std::uint64_t used_bytes() const noexcept { return plans_.used_bytes() + records_.used_bytes() + leases_.used_bytes(); }
+
+ private:
+  Slab<PlanState> plans_;
+  Slab<PlanRecord> records_;
+  Slab<PlanLease> leases_;
+  std::uint32_t first_generation_ = 1;
+};
+
+}  // namespace akv

@@ -1,0 +1,149 @@
+// publish.cpp: commit, and what follows from it: whole blocks whose K/V and token ids exist can be found by others.
+// It knows runs and blocks; not tables.
+#include "meta/cache.hpp"
+
+#include <algorithm>
+
+namespace akv {
+
+// -- tickets of a sequence --
+
+// Content from position `from` on is being written under tickets first .. last. Earlier ones that are still open stay
+// in the span: it only tells more than it must.
+void Cache::note_ticket(SequenceRest &rest, std::uint32_t from, std::uint64_t first, std::uint64_t last) const noexcept {
+  if (tickets_.settled(last)) return;
+  if (tickets_.settled(rest.ticket_last)) {
+    rest.ticket_from = from;
+    rest.ticket_first = first;
+    rest.ticket_last = last;
+    return;
+  }
+  rest.ticket_from = std::min(rest.ticket_from, from);
+  rest.ticket_first = std::min(rest.ticket_first, first);
+  rest.ticket_last = std::max(rest.ticket_last, last);
+}
+
+TicketSpan Cache::span_of(const SequenceRest &rest, std::uint32_t first_block, std::uint32_t end_block) const noexcept {
+  const std::uint32_t settled_end = whole_blocks_of(rest.ticket_from);
+  if (tickets_.settled(rest.ticket_last) || settled_end >= end_block) return {0, 0, end_block - first_block};
+  return {rest.ticket_first, rest.ticket_last, settled_end > first_block ? settled_end - first_block : 0};
+}
+
+// -- commit --
+
+void Cache::commit_locked(Slot slot, std::uint32_t length, std::uint64_t ticket) noexcept {
+  Sequence &s = sequences_[slot];
+  if (length <= s.committed) return;
+  if (ticket != 0) note_ticket(rest_[slot], s.committed, ticket, ticket);
+  s.committed = length;
+  if (publishable(s)) publish_locked(slot);
+}
+
+Status Cache::commit_batch(const akv_sequence *sequences, const std::uint32_t *lengths, std::uint32_t count,
+                           akv_ticket ticket) noexcept {
+  for (std::uint32_t row = 0; row < count; ++row) {
+    const Sequence &s = sequences_[slot_of(sequences[row])];
+    Status status = s.flags == 0 ? AKV_OK : check_quiet(s);
+    if (status == AKV_OK && lengths != nullptr && lengths[row] > s.length)
+      status = fail(AKV_ERROR_OUT_OF_RANGE, "commit of %llu tokens, the sequence has %llu", lengths[row], s.length);
+    if (AKV_LIKELY(status == AKV_OK)) continue;
+    name_row(row);
+    return status;
+  }
+  if (ticket != AKV_NONE) {
+    const ShortLock lock(mutex_);
+    std::uint64_t number = 0;
+    if (Status status = commit_number(ticket, number); status != AKV_OK) return status;
+    for (std::uint32_t row = 0; row < count; ++row) {
+      const Slot slot = slot_of(sequences[row]);
+      commit_locked(slot, lengths != nullptr ? lengths[row] : std::uint32_t{sequences_[slot].length}, number);
+    }
+    return AKV_OK;
+  }
+  bool publish = false;
+  for (std::uint32_t row = 0; row < count; ++row) {
+    Sequence &s = sequences_[slot_of(sequences[row])];
+    const std::uint32_t length = lengths != nullptr ? lengths[row] : std::uint32_t{s.length};
+    if (length > s.committed) s.committed = length;
+    publish |= publishable(s);
+  }
+  if (publish) publish_batch(sequences, count);
+  return AKV_OK;
+}
+
+// -- publishing --
+
+void Cache::publish_batch(const akv_sequence *sequences, std::uint32_t count) noexcept {
+  const ShortLock lock(mutex_);
+  for (std::uint32_t row = 0; row < count; ++row) {
+    const Slot slot = slot_of(sequences[row]);
+    if (publishable(sequences_[slot])) publish_locked(slot);
+  }
+}
+
+// Where something is in the way (an equal block that is still being written), nothing is lost: the next commit tries
+// again.
+void Cache::publish_locked(Slot slot) noexcept {
+  Sequence &s = sequences_[slot];
+  const std::uint32_t target = whole_blocks_of(std::min<std::uint32_t>(s.known, s.committed));
+  if (rest_[slot].no_publish == 0 && (s.flags & kLost) == 0 && publish_shared_locked(slot, target))
+    publish_own_locked(slot, target);
+  refresh(slot);
+}
+
+// Private runs on the path (shared with forks or leases) are linked where they are. False: something is in the way.
+bool Cache::publish_shared_locked(Slot slot, std::uint32_t target) noexcept {
+  SequenceRest &rest = rest_[slot];
+  for (;;) {
+    RunId run = kNoRun;  // the topmost private run
+    for (RunId at = rest.anchor; at != kRoot && tree_.at(at).linked == 0; at = tree_.at(at).parent) run = at;
+    if (run == kNoRun) return true;
+    const std::uint32_t start = tree_.at(run).first_index;
+    if (tree_.at(run).dead != 0 || start >= target) return false;
+    if (tree_.find_child(tree_.at(run).parent, rest.domain, tokens_.of(tree_.at(run).first_block)) != kNoRun) {
+      // An equal block is published already. If all of this is the sequence's alone by now, it goes on as duplicates.
+      while (rest.anchored_blocks > start)
+        if (!absorb_tail_locked(slot)) return false;
+      return true;
+    }
+    const std::uint32_t count = std::min(target - start, tree_.at(run).blocks.count);
+    if (count < tree_.at(run).blocks.count) run = tree_.split(run, count);
+    tree_.link(run, span_of(rest, start, start + count));
+    counters_.published_blocks += count;
+  }
+}
+
+// The sequence's own blocks: behind a published block that is equal to the next of them they go on as duplicates;
+// else they extend the run before them, or become a run of their own.
+void Cache::publish_own_locked(Slot slot, std::uint32_t target) noexcept {
+  Sequence &s = sequences_[slot];
+  SequenceRest &rest = rest_[slot];
+  while (rest.anchored_blocks < target) {
+    const std::uint32_t from = rest.anchored_blocks, count = target - from;
+    const std::int32_t *ids = s.table + from;
+    const RunId equal = tree_.find_child(rest.anchor, rest.domain, tokens_.of(ids[0]));
+    if (equal != kNoRun) {
+      const std::uint32_t common = tree_.common_blocks(equal, ids, count);
+      if (tree_.wait_for(equal, common) != 0) return;  // never rest on what another is still writing
+      rest.duplicates += common;
+      duplicates_ += common;
+      anchor_at_locked(slot, tree_.ending_at(equal, from + common));
+      continue;
+    }
+    const TicketSpan span = span_of(rest, from, target);
+    if (rest.anchor != kRoot && tree_.exclusive(rest.anchor)) {
+      tree_.extend(rest.anchor, ids, count, span);
+    } else {
+      const RunId run = tree_.add(rest.anchor, rest.domain, ids, count, block_tokens_);
+      tree_.hold(run, Hold::sequence);
+      tree_.link(run, span);
+      tree_.release(rest.anchor, Hold::sequence);
+      rest.anchor = run;
+    }
+    rest.anchored_blocks = target;
+    given_ -= count;
+    counters_.published_blocks += count;
+  }
+}
+
+}  // namespace akv

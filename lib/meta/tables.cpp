@@ -1,0 +1,177 @@
+// tables.cpp: the arrays that kernels read: slot mapping, block tables kept in place, FlashInfer's CSR arrays.
+// It knows tables and positions; it changes no sequence.
+//
+// Layouts: slot mapping and block tables as vLLM's (slot = block x block_tokens + offset, padding -1), kv_indptr /
+// kv_indices / kv_last_page_len as FlashInfer's.
+#include "meta/cache.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace akv {
+namespace {
+
+constexpr std::uint32_t kEmptyRow = 1;  // version of a row that belongs to nobody and holds only padding
+
+// One sequence of a batch as the tables see it.
+struct Context {
+  akv_sequence sequence;
+  std::uint32_t end;     // tokens, the last query token included
+  std::uint32_t blocks;  // of these tokens
+  std::uint32_t count;   // query tokens
+};
+
+// Bring one row of the block table up to date: only new entries where the row was this sequence's before.
+void write_row(const akv_tables &tables, std::uint32_t row, const Context &context, std::uint32_t version,
+               const std::int32_t *table) {
+  std::int32_t *to = tables.block_table + row * tables.row_stride;
+  std::uint32_t from = 0, stale_end = tables.row_width;
+  if (tables.row_states != nullptr) {
+    akv_row_state &state = tables.row_states[row];
+    const bool known = state.sequence != 0 || state.version == kEmptyRow;
+    if (known) stale_end = std::min(state.blocks_written, tables.row_width);
+    if (state.sequence == context.sequence && state.version == version) from = std::min(state.blocks_written, context.blocks);
+    state = {context.sequence, version, context.blocks};
+  }
+  if (from < context.blocks) std::memcpy(to + from, table + from, (context.blocks - from) * sizeof(std::int32_t));
+  for (std::uint32_t at = context.blocks; at < stale_end; ++at) to[at] = tables.pad_block;
+}
+
+}  // namespace
+
+Status Cache::check_table_room(const akv_tables &t, std::uint32_t num_sequences, std::uint64_t query_tokens,
+                               std::uint64_t indices, std::uint32_t widest) const noexcept {
+  const auto too_small = [](std::uint64_t needed, std::uint64_t available, const char *format) {
+    return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, needed, available, format, needed, available);
+  };
+  const std::uint64_t slots = std::max(query_tokens, t.padded_slots);
+  const std::uint32_t sequences = std::max(num_sequences, t.padded_sequences);
+  if ((t.slot_mapping != nullptr || t.positions != nullptr) && slots > t.slot_capacity)
+    return too_small(slots, t.slot_capacity, "slot_mapping needs %llu elements, slot_capacity is %llu");
+  const bool per_sequence = t.query_start_loc != nullptr || t.kv_indptr != nullptr || t.kv_last_page_len != nullptr;
+  if (per_sequence && sequences > t.sequence_capacity)
+    return too_small(sequences, t.sequence_capacity, "arrays per sequence need %llu elements, sequence_capacity is %llu");
+  if (t.kv_indices != nullptr && indices > t.kv_indices_capacity)
+    return too_small(indices, t.kv_indices_capacity, "kv_indices needs %llu elements, kv_indices_capacity is %llu");
+  if ((t.kv_indptr != nullptr && indices > INT32_MAX) || (t.query_start_loc != nullptr && query_tokens > INT32_MAX))
+    return too_small(std::max(indices, query_tokens), INT32_MAX, "an int32 index array would count to %llu, at most %llu");
+  if (t.block_table != nullptr && widest > t.row_width)
+    return too_small(widest, t.row_width, "the longest row has %llu blocks, row_width is %llu");
+  if (t.block_table == nullptr && t.seq_lens == nullptr && t.first_positions == nullptr) return AKV_OK;
+  if (t.row_of == nullptr && sequences > t.num_rows)
+    return too_small(sequences, t.num_rows, "%llu rows are to be written, num_rows is %llu");
+  for (std::uint32_t i = 0; t.row_of != nullptr && i < sequences; ++i)
+    if (t.row_of[i] >= t.num_rows)
+      return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, std::uint64_t{t.row_of[i]} + 1, t.num_rows,
+                       "row_of[%llu] is row %llu, num_rows is %llu", i, t.row_of[i], t.num_rows);
+  return AKV_OK;
+}
+
+// Slots of positions first .. first + count - 1. Where K/V exist in a block that is not the sequence's own to write to,
+// there is no slot: a kernel that skips padding leaves them alone.
+void Cache::write_slots(Slot slot, std::uint32_t first, std::uint32_t count, std::int64_t *out) const noexcept {
+  const Sequence &s = sequences_[slot];
+  const std::uint32_t shared_end =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{rest_[slot].anchored_blocks} * block_tokens_, s.committed));
+  std::uint32_t at = first;
+  for (const std::uint32_t end = first + count; at < end;) {
+    const std::uint32_t index = whole_blocks_of(at), offset = at - index * block_tokens_;
+    const std::uint32_t part = std::min(end - at, block_tokens_ - offset);
+    const std::int64_t base = std::int64_t{s.table[index]} * block_tokens_ + offset;
+    for (std::uint32_t i = 0; i < part; ++i) *out++ = at + i < shared_end ? AKV_PAD_SLOT : base + i;
+    at += part;
+  }
+}
+
+void Cache::write_tables(const akv_batch &batch, const akv_tables &t) noexcept {
+  std::uint64_t query = 0, index = 0;
+  for (std::uint32_t i = 0; i < batch.num_sequences; ++i) {
+    const Slot slot = slot_of(batch.sequences[i]);
+    const Sequence &s = sequences_[slot];
+    Context context{batch.sequences[i], s.length, s.used_blocks, batch.num_tokens != nullptr ? batch.num_tokens[i] : 1};
+    if (batch.first != nullptr) {
+      context.end = batch.first[i] + context.count;
+      context.blocks = blocks_of(context.end);
+    }
+    const std::uint32_t row = t.row_of != nullptr ? t.row_of[i] : i;
+    if (t.slot_mapping != nullptr) {
+      // A decode of one token ends in the last block, which is the sequence's own.
+      if (AKV_LIKELY(context.count == 1 && batch.first == nullptr))
+        t.slot_mapping[query] = std::int64_t{s.tail_block} * block_tokens_ + (block_tokens_ - s.room - 1);
+      else
+        write_slots(slot, context.end - context.count, context.count, t.slot_mapping + query);
+    }
+    if (t.positions != nullptr)
+      for (std::uint32_t k = 0; k < context.count; ++k) t.positions[query + k] = std::int64_t{context.end - context.count} + k;
+    if (t.query_start_loc != nullptr) t.query_start_loc[i] = static_cast<std::int32_t>(query);
+    if (t.block_table != nullptr) write_row(t, row, context, s.version, s.table);
+    if (t.first_positions != nullptr) t.first_positions[row] = 0;
+    if (t.seq_lens != nullptr) t.seq_lens[row] = static_cast<std::int32_t>(context.end);
+    if (t.kv_indptr != nullptr) t.kv_indptr[i] = static_cast<std::int32_t>(index);
+    if (t.kv_indices != nullptr) std::memcpy(t.kv_indices + index, s.table, context.blocks * sizeof(std::int32_t));
+    if (t.kv_last_page_len != nullptr)
+      t.kv_last_page_len[i] =
+          static_cast<std::int32_t>(context.blocks != 0 ? context.end - (context.blocks - 1) * block_tokens_ : 0);
+    query += context.count;
+    index += context.blocks;
+  }
+  pad_tables(batch.num_sequences, query, index, t);
+}
+
+void Cache::pad_tables(std::uint32_t num_sequences, std::uint64_t query, std::uint64_t index, const akv_tables &t) const noexcept {
+  const std::uint32_t sequences = std::max(num_sequences, t.padded_sequences);
+  for (std::uint64_t at = query; at < t.padded_slots; ++at) {
+    if (t.slot_mapping != nullptr) t.slot_mapping[at] = AKV_PAD_SLOT;
+    if (t.positions != nullptr) t.positions[at] = 0;
+  }
+  for (std::uint32_t i = num_sequences; i <= sequences; ++i) {
+    if (t.query_start_loc != nullptr) t.query_start_loc[i] = static_cast<std::int32_t>(query);
+    if (t.kv_indptr != nullptr) t.kv_indptr[i] = static_cast<std::int32_t>(index);
+    if (i == sequences) break;
+    if (t.kv_last_page_len != nullptr) t.kv_last_page_len[i] = 0;
+    const std::uint32_t row = t.row_of != nullptr ? t.row_of[i] : i;
+    if (t.block_table != nullptr) write_row(t, row, {AKV_NONE, 0, 0, 0}, kEmptyRow, nullptr);
+    if (t.first_positions != nullptr) t.first_positions[row] = 0;
+    if (t.seq_lens != nullptr) t.seq_lens[row] = 0;
+  }
+}
+
+Status Cache::read_tables(const akv_batch &batch, const akv_tables &tables) noexcept {
+  std::uint64_t query = 0, indices = 0;
+  std::uint32_t widest = 0;
+  for (std::uint32_t i = 0; i < batch.num_sequences; ++i) {
+    const Slot slot = slot_of(batch.sequences[i]);
+    const Sequence &s = sequences_[slot];
+    const std::uint32_t count = batch.num_tokens != nullptr ? batch.num_tokens[i] : 1;
+    const std::uint64_t end = batch.first != nullptr ? std::uint64_t{batch.first[i]} + count : std::uint32_t{s.length};
+    const std::uint64_t room = std::uint64_t{s.num_blocks} * block_tokens_;
+    Status status = check_quiet(s);
+    if (status == AKV_OK && (end > room || count > end))
+      status = fail_with(AKV_ERROR_OUT_OF_RANGE, end, room, "%llu tokens up to position %llu, the sequence's blocks hold %llu",
+                         count, end, room);
+    if (status == AKV_OK && end > s.length && count != 0 && tail_shared(s, rest_[slot]))
+      status = fail(AKV_ERROR_PLAN_NEEDED, "positions behind %llu lie in a shared last block: reserve again", s.length);
+    if (status != AKV_OK) {
+      name_row(i);
+      return status;
+    }
+    const std::uint32_t blocks = blocks_of(static_cast<std::uint32_t>(end));
+    query += count;
+    indices += blocks;
+    widest = std::max(widest, blocks);
+  }
+  if (Status status = check_table_room(tables, batch.num_sequences, query, indices, widest); status != AKV_OK) return status;
+  write_tables(batch, tables);
+  return AKV_OK;
+}
+
+Status Cache::read_blocks(Slot slot, std::int32_t *out, std::uint32_t capacity, std::uint32_t &count) noexcept {
+  const Sequence &s = sequences_[slot];
+  count = s.num_blocks;
+  if (capacity < count)
+    return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, count, capacity, "the table has %llu blocks, the buffer holds %llu", count, capacity);
+  if (count != 0) std::memcpy(out, s.table, count * sizeof(std::int32_t));
+  return AKV_OK;
+}
+
+}  // namespace akv

@@ -1,0 +1,133 @@
+// tail.cpp: where a sequence's shared stretch ends and its own begins, and how that border moves.
+// It knows blocks and runs; token ids only when a shared last block is copied.
+#include "meta/cache.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+namespace akv {
+
+// Bring what follows from length, table and anchor into line. After every change but the quick path's.
+void Cache::refresh(Slot slot) noexcept {
+  Sequence &s = sequences_[slot];
+  const SequenceRest &rest = rest_[slot];
+  s.used_blocks = blocks_of(s.length);
+  s.tail_block = s.used_blocks != 0 ? s.table[s.used_blocks - 1] : AKV_NULL_BLOCK;
+  const bool own_tail = s.used_blocks > rest.anchored_blocks;
+  s.room = own_tail ? s.used_blocks * block_tokens_ - s.length : 0;
+  if (rest.no_publish != 0) {
+    s.publish_at = kNever;
+    return;
+  }
+  // The first block that is not published: the own ones, or those of a private run on the path.
+  std::uint32_t first = rest.anchored_blocks;
+  for (RunId run = rest.anchor; run != kRoot && tree_.at(run).linked == 0; run = tree_.at(run).parent)
+    first = tree_.at(run).first_index;
+  s.publish_at = (first + 1) * block_tokens_;
+}
+
+// The blocks were secured.
+void Cache::append_blocks_locked(Slot slot, std::uint32_t count) noexcept {
+  Sequence &s = sequences_[slot];
+  supply_.take(count, s.table + s.num_blocks);
+  s.num_blocks += count;
+  given_ += count;
+  widest_row_ = std::max<std::uint32_t>(widest_row_, s.num_blocks);
+}
+
+// If the run that holds a shared tail is private and this sequence's alone by now, its blocks become own ones again.
+bool Cache::absorb_tail_locked(Slot slot) noexcept {
+  SequenceRest &rest = rest_[slot];
+  const RunId run = rest.anchor;
+  if (run == kRoot || tree_.at(run).linked != 0 || !tree_.exclusive(run)) return false;
+  rest.anchor = tree_.at(run).parent;
+  rest.anchored_blocks = tree_.at(run).first_index;
+  given_ += tree_.at(run).blocks.count;
+  tree_.dissolve(run);  // what it was to its parent, the sequence is now
+  return true;
+}
+
+// Copy-on-write: a block of its own, secured by the caller, takes the place of the shared last block; the plan copies
+// what is in it.
+void Cache::copy_tail_locked(Slot slot, std::uint32_t plan) noexcept {
+  Sequence &s = sequences_[slot];
+  SequenceRest &rest = rest_[slot];
+  const std::uint32_t index = rest.anchored_blocks - 1, filled = offset_of(s.length);
+  const std::int32_t from = s.table[index];
+  std::int32_t to = AKV_NULL_BLOCK;
+  supply_.take(1, &to);
+  ++given_;
+  if (needs_zero_locked(to, rest.domain)) plans_.add_record(plan, zero_record(slot, to));
+  std::memcpy(tokens_.of(to), tokens_.of(from), filled * sizeof(std::int32_t));
+
+  // The source alone in a run of its own, so that the plan leases nothing else.
+  const std::uint32_t start = tree_.at(rest.anchor).first_index;
+  if (start != index) tree_.split(rest.anchor, index - start);
+  const RunId source = rest.anchor, before = tree_.at(source).parent;
+  const std::uint64_t own = !tickets_.settled(rest.ticket_last) && s.length > rest.ticket_from ? rest.ticket_last : 0;
+  const std::uint64_t wait = std::max(own, tree_.wait_for(source, 1));
+  plans_.add_record(plan, {AKV_PLAN_COPY_ON_WRITE, 0, 0, from, to, 0, 0, 0, filled, handle_of(slot), ticket_of(wait), 0});
+  tree_.hold(source, Hold::lease);
+  plans_.add_lease(plan, source);
+  tree_.hold(before, Hold::sequence);
+  tree_.release(source, Hold::sequence);
+  rest.undo.replaced_block = from;
+  rest.undo.replaced_index = index;
+  rest.undo.source = source;
+  rest.anchor = before;
+  rest.anchored_blocks = index;
+  s.table[index] = to;
+  ++s.version;
+  ++counters_.copy_on_writes;
+}
+
+// Hand the sequence's own blocks before `end` over to a private run, so that others may hold them too.
+void Cache::share_own_locked(Slot slot, std::uint32_t end) noexcept {
+  Sequence &s = sequences_[slot];
+  SequenceRest &rest = rest_[slot];
+  if (end <= rest.anchored_blocks) return;
+  const std::uint32_t count = end - rest.anchored_blocks;
+  const std::uint64_t before = std::uint64_t{end - 1} * block_tokens_;
+  const auto tail = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(s.length, before, before + block_tokens_) - before);
+  const RunId run = tree_.add(rest.anchor, rest.domain, s.table + rest.anchored_blocks, count, tail);
+  tree_.hold(run, Hold::sequence);
+  tree_.release(rest.anchor, Hold::sequence);
+  rest.anchor = run;
+  rest.anchored_blocks = end;
+  given_ -= count;
+}
+
+// End at `run` instead: on the path to the present anchor, or below it.
+void Cache::anchor_at_locked(Slot slot, RunId run) noexcept {
+  SequenceRest &rest = rest_[slot];
+  if (run == rest.anchor) return;
+  tree_.hold(run, Hold::sequence);
+  tree_.release(rest.anchor, Hold::sequence);
+  rest.anchor = run;
+  rest.anchored_blocks = tree_.end_index(run);
+}
+
+// Entries first .. end - 1 leave the table: give back those that are the sequence's own beside a published twin.
+void Cache::free_duplicates_locked(Slot slot, std::uint32_t first, std::uint32_t end) noexcept {
+  Sequence &s = sequences_[slot];
+  SequenceRest &rest = rest_[slot];
+  std::int32_t published[64];
+  for (std::uint32_t at = first; at < end && rest.duplicates != 0; at += 64) {
+    const std::uint32_t count = std::min(end - at, 64u);
+    tree_.read_path_range(rest.anchor, at, at + count, published);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (s.table[at + i] == published[i]) continue;
+      give_back_own_locked(&s.table[at + i], 1);
+      --rest.duplicates;
+      --duplicates_;
+    }
+  }
+}
+
+std::uint64_t Cache::wait_of_locked(Slot slot) const noexcept {
+  const SequenceRest &rest = rest_[slot];
+  const std::uint64_t own = tickets_.settled(rest.ticket_last) ? 0 : rest.ticket_last;
+  return std::max(own, tree_.wait_for_path(rest.anchor));
+}
+
+}  // namespace akv

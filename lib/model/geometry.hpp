@@ -1,0 +1,29 @@
+// geometry.hpp: what a block is in bytes: checked sums over planes and layers.
+// Numbers only: it knows no memory and no cache.
+#pragma once
+
+#include "arenakv/cache.h"
+#include "arenakv/geometry.h"
+#include "base/error.hpp"
+
+namespace akv {
+
+constexpr std::uint32_t kMaxPlanes = 64;
+
+// One layer group with its planes, copied out of the caller's arrays.
+struct Geometry {
+  akv_layer_group group{};
+  akv_plane planes[kMaxPlanes]{};
+
+  // `groups` as in akv_cache_config; none means the default of row D1.
+  [[nodiscard]] Status read(const akv_layer_group *groups, std::uint32_t num_groups, std::uint32_t group_size) noexcept;
+
+  std::uint64_t bytes_per_token() const noexcept;
+
+  // What `bytes` of K/V would be if every query head had a KV head of its own; 0 where query heads were not told.
+  std::uint64_t query_head_bytes(std::uint64_t bytes) const noexcept;
+};
+
+std::uint64_t blocks_for(std::uint64_t num_tokens, std::uint32_t block_tokens) noexcept;
+
+}  // namespace akv
