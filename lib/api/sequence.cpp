@@ -64,6 +64,11 @@ akv_status akv_sequence_append(akv_cache *cache, akv_sequence sequence, const in
                                akv_plan *out_plan) noexcept {
   AKV_TRY(check_flags(flags, AKV_APPEND_COMMITTED));
   AKV_ENTER(cache, sequence);
+  const std::int32_t token = tokens != nullptr && num_tokens == 1 ? *tokens : AKV_TOKEN_UNKNOWN;
+  if (num_tokens == 1 && home->cache().append_quickly(gate.slot(), token, (flags & AKV_APPEND_COMMITTED) != 0)) {
+    if (out_plan != nullptr) *out_plan = AKV_NONE;
+    return AKV_OK;
+  }
   return home->cache().append(gate.slot(), tokens, num_tokens, (flags & AKV_APPEND_COMMITTED) != 0, out_plan);
 }
 

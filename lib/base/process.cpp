@@ -6,18 +6,15 @@
 #include <sys/random.h>
 #include <time.h>
 
-#include <atomic>
-
 namespace akv {
+
+constinit std::atomic<std::uint32_t> forks{1};
+
 namespace {
 
-constinit std::atomic<std::uint32_t> epoch{1};
-
-void count_fork() { epoch.fetch_add(1, std::memory_order_relaxed); }
+void count_fork() { forks.fetch_add(1, std::memory_order_relaxed); }
 
 }  // namespace
-
-std::uint32_t fork_epoch() noexcept { return epoch.load(std::memory_order_relaxed); }
 
 void watch_forks() noexcept {
   static const int registered = pthread_atfork(nullptr, nullptr, count_fork);

@@ -2,12 +2,14 @@
 // It knows no object of the library.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 namespace akv {
 
 // Grows by one in each child of fork(). A cache remembers it, so that the child's calls can be told FORKED.
-std::uint32_t fork_epoch() noexcept;
+extern std::atomic<std::uint32_t> forks;
+inline std::uint32_t fork_epoch() noexcept { return forks.load(std::memory_order_relaxed); }
 
 // Start counting forks. Called before the first cache is made.
 void watch_forks() noexcept;

@@ -27,12 +27,13 @@ struct IdList {
   std::uint32_t count = 0;
 };
 
-// All lists of one cache take their chunks here. A chunk of a list is never empty, so num_blocks chunks are enough
-// for any lists in which each block stands once.
+// All lists of one cache take their chunks here. A chunk of a list is never empty, so a chunk a block is enough for any
+// lists in which each block stands once, and a few more for blocks that are on their way from one list to another.
 class IdLists {
  public:
-  static void plan(Reservation &memory, std::size_t max_chunks) noexcept { Slab<IdChunk>::plan(memory, max_chunks); }
-  void take_memory(Reservation &memory, std::size_t max_chunks) noexcept { chunks_.take_memory(memory, max_chunks); }
+  static std::size_t max_chunks(std::size_t num_blocks) noexcept { return num_blocks + num_blocks / IdChunk::kCapacity + 2; }
+  static void plan(Reservation &memory, std::size_t num_blocks) noexcept { Slab<IdChunk>::plan(memory, max_chunks(num_blocks)); }
+  void take_memory(Reservation &memory, std::size_t num_blocks) noexcept { chunks_.take_memory(memory, max_chunks(num_blocks)); }
 
   void append(IdList &list, const std::int32_t *ids, std::uint32_t count) noexcept;
 

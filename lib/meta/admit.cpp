@@ -28,7 +28,7 @@ Cache::Admission Cache::consider_locked(const Prompt &prompt, const akv_sequence
     const Run &source = tree_.at(a.walk.partial_run);
     a.held += tree_.class_of(source) == RunClass::cached && tickets_.settled(source.release_epoch);
   }
-  a.may_plan = a.walk.partial_tokens != 0 || (scrubber_.looking() && a.needed != 0);
+  a.may_plan = a.walk.partial_tokens != 0 || (a.needed != 0 && scrubber_.would_look(prompt.domain));
   return a;
 }
 
@@ -45,13 +45,13 @@ Status Cache::can_allocate_locked(const Prompt &prompt, const akv_sequence_optio
 Status Cache::create_sequence(std::unique_lock<Mutex> &lock, const Prompt &prompt, const akv_sequence_options &options,
                               akv_created &out) noexcept {
   if (Status status = check_admission_locked(options, prompt.num_tokens); status != AKV_OK) return status;
-  meet_domain_locked(prompt.domain);
   const Admission a = consider_locked(prompt, options);
   if (a.may_plan && !plans_.can_open())
     return fail_with(AKV_ERROR_NO_PLANS, 1, 0, "all %llu plans (max_plans) are open", config_.max_plans);
   if (!supply_.secure(a.needed + a.held)) return no_blocks(prompt.num_tokens, a.needed, supply_.secured() - a.held);
 
   // From here on nothing fails.
+  meet_domain_locked(prompt.domain);
   const Slot slot = take_slot_locked(prompt.domain, options, options.max_tokens);
   Sequence &s = sequences_[slot];
   SequenceRest &rest = rest_[slot];

@@ -72,7 +72,21 @@ class Cache {
                          akv_created &out) noexcept;
   Status can_allocate_locked(const Prompt &prompt, const akv_sequence_options &options, akv_room &out) noexcept;
 
-  // grow.cpp
+  // grow.cpp. The first is one token into the sequence's last block, with nothing to publish: no call leaves it.
+  bool append_quickly(Slot slot, std::int32_t token, bool commit) noexcept {
+    Sequence &s = sequences_[slot];
+    const std::uint32_t length = s.length, room = s.room;
+    if (AKV_UNLIKELY(room == 0 || s.flags != 0 || length >= s.max_tokens)) return false;
+    const std::uint32_t known = s.known == length && token != AKV_TOKEN_UNKNOWN ? length + 1 : std::uint32_t{s.known};
+    const std::uint32_t committed = commit ? length + 1 : std::uint32_t{s.committed};
+    if (AKV_UNLIKELY(commit && (known < committed ? known : committed) >= s.publish_at)) return false;
+    tokens_.of(s.tail_block)[block_tokens_ - room] = token;
+    s.room = room - 1;
+    s.length = length + 1;
+    s.known = known;
+    s.committed = committed;
+    return true;
+  }
   Status append(Slot slot, const std::int32_t *tokens, std::uint32_t count, bool commit, akv_plan *out_plan) noexcept;
   Status append_batch(const akv_batch &batch, const akv_tables *tables, akv_plan *out_plan) noexcept;
   Status reserve(Slot slot, std::uint32_t num_tokens, akv_plan *out_plan) noexcept;
@@ -200,6 +214,10 @@ class Cache {
     return s.used_blocks != 0 && s.used_blocks <= rest.anchored_blocks && offset_of(s.length) != 0;
   }
   void append_blocks_locked(Slot slot, std::uint32_t count) noexcept;
+  // (A run that was published once may have duplicates beside it in the sequence's table: it stays what it is.)
+  bool absorbable(RunId run) const noexcept {
+    return run != kRoot && tree_.at(run).linked == 0 && tree_.at(run).dead == 0 && tree_.exclusive(run);
+  }
   bool absorb_tail_locked(Slot slot) noexcept;
   void copy_tail_locked(Slot slot, std::uint32_t plan) noexcept;
   void share_own_locked(Slot slot, std::uint32_t end) noexcept;

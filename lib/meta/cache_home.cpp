@@ -2,14 +2,9 @@
 // It knows handles, gates and the mutex; not what a cache does.
 #include "meta/cache_home.hpp"
 
-#include "base/process.hpp"
-
 namespace akv {
-namespace {
 
-constinit std::atomic<CacheHome *> homes[AKV_MAX_CACHES + 1]{};
-
-}  // namespace
+constinit std::atomic<CacheHome *> CacheHome::homes_[AKV_MAX_CACHES + 1]{};
 
 Status CacheHome::gone(const akv_cache *handle) noexcept {
   if (handle == nullptr) return fail(AKV_ERROR_INVALID_ARGUMENT, "the cache is NULL");
@@ -17,13 +12,8 @@ Status CacheHome::gone(const akv_cache *handle) noexcept {
               reinterpret_cast<std::uintptr_t>(handle));
 }
 
-Status CacheHome::find(const akv_cache *handle, CacheHome *&out) noexcept {
-  CacheHome *home = homes[reinterpret_cast<std::uintptr_t>(handle) & 0xff].load(std::memory_order_acquire);
-  if (AKV_UNLIKELY(home == nullptr || handle == nullptr || !home->is(handle))) return gone(handle);
-  if (AKV_UNLIKELY(home->fork_epoch_.load(std::memory_order_relaxed) != fork_epoch()))
-    return fail(AKV_ERROR_FORKED, "the cache was made by the parent of this process: make one after fork()");
-  out = home;
-  return AKV_OK;
+Status CacheHome::forked() noexcept {
+  return fail(AKV_ERROR_FORKED, "the cache was made by the parent of this process: make one after fork()");
 }
 
 // -- gates --
@@ -35,14 +25,6 @@ Status CacheHome::not_entered(akv_sequence sequence, Entry entry) const noexcept
     return fail(AKV_ERROR_WRONG_TYPE, "handle 0x%llx is of kind %llu, not a sequence", sequence, kind);
   if (entry == Entry::busy) return fail(AKV_ERROR_BUSY, "sequence 0x%llx is inside another call", sequence);
   return fail(AKV_ERROR_BAD_HANDLE, "sequence 0x%llx was freed, or is not one of this cache", sequence);
-}
-
-Status CacheHome::enter(akv_sequence sequence, Slot &slot) noexcept {
-  slot = ObjectHandle::index(sequence);
-  Entry entry = Entry::stale;
-  if (AKV_LIKELY(ObjectHandle::place(sequence) == ObjectHandle::place(Kind::sequence, index_) && slot < sequences_.capacity()))
-    entry = sequences_.enter(slot, ObjectHandle::generation(sequence));
-  return AKV_LIKELY(entry == Entry::entered) ? AKV_OK : not_entered(sequence, entry);
 }
 
 Status CacheHome::enter_all(const akv_sequence *sequences, std::uint32_t count) noexcept {
@@ -74,12 +56,12 @@ Locked::Locked(const akv_cache *handle) noexcept : status_(CacheHome::find(handl
 
 Status CacheHome::claim(CacheHome *&out) noexcept {
   for (std::uint32_t index = 1; index <= AKV_MAX_CACHES; ++index) {
-    CacheHome *home = homes[index].load(std::memory_order_acquire);
+    CacheHome *home = homes_[index].load(std::memory_order_acquire);
     if (home == nullptr) {
       auto *fresh = new (std::nothrow) CacheHome(index);
       if (fresh == nullptr) return fail(AKV_ERROR_OUT_OF_MEMORY, "the host has no %llu bytes for a cache", sizeof(CacheHome));
       fresh->claimed_.store(true, std::memory_order_relaxed);
-      if (homes[index].compare_exchange_strong(home, fresh, std::memory_order_acq_rel)) {
+      if (homes_[index].compare_exchange_strong(home, fresh, std::memory_order_acq_rel)) {
         out = fresh;
         return AKV_OK;
       }
@@ -130,7 +112,7 @@ Status CacheHome::destroy(akv_cache *handle) noexcept {
   CacheHome *home = nullptr;
   Status status = find(handle, home);
   if (status == AKV_ERROR_FORKED)
-    return homes[reinterpret_cast<std::uintptr_t>(handle) & 0xff].load(std::memory_order_acquire)->end_forked();
+    return homes_[reinterpret_cast<std::uintptr_t>(handle) & 0xff].load(std::memory_order_acquire)->end_forked();
   if (status != AKV_OK) return status;
   {
     const std::lock_guard<Mutex> lock(home->mutex_);

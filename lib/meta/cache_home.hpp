@@ -6,6 +6,7 @@
 // shuts every gate, and gives up if one is shut already.
 #pragma once
 
+#include "base/process.hpp"
 #include "meta/cache.hpp"
 
 #include <atomic>
@@ -18,7 +19,13 @@ class CacheHome {
   explicit CacheHome(std::uint32_t index) noexcept : index_(index) {}
 
   // The home of this handle, or why not.
-  static Status find(const akv_cache *handle, CacheHome *&out) noexcept;
+  static Status find(const akv_cache *handle, CacheHome *&out) noexcept {
+    CacheHome *home = homes_[reinterpret_cast<std::uintptr_t>(handle) & 0xff].load(std::memory_order_acquire);
+    if (AKV_UNLIKELY(home == nullptr || handle == nullptr || !home->is(handle))) return gone(handle);
+    if (AKV_UNLIKELY(home->fork_epoch_.load(std::memory_order_relaxed) != fork_epoch())) return forked();
+    out = home;
+    return AKV_OK;
+  }
 
   static Status create(const Config &config, const akv_allocator *allocator, akv_cache *&out) noexcept;
   static Status destroy(akv_cache *handle) noexcept;
@@ -27,7 +34,13 @@ class CacheHome {
   Mutex &mutex() noexcept { return mutex_; }
 
   // Shut the gate of this sequence.
-  Status enter(akv_sequence sequence, Slot &slot) noexcept;
+  Status enter(akv_sequence sequence, Slot &slot) noexcept {
+    slot = ObjectHandle::index(sequence);
+    Entry entry = Entry::stale;
+    if (AKV_LIKELY(ObjectHandle::place(sequence) == ObjectHandle::place(Kind::sequence, index_) && slot < sequences_.capacity()))
+      entry = sequences_.enter(slot, ObjectHandle::generation(sequence));
+    return AKV_LIKELY(entry == Entry::entered) ? AKV_OK : not_entered(sequence, entry);
+  }
   void leave(Slot slot) noexcept { sequences_.leave(slot); }
   // Shut the gates of all, or of none; the message names the row.
   Status enter_all(const akv_sequence *sequences, std::uint32_t count) noexcept;
@@ -42,9 +55,12 @@ class CacheHome {
  private:
   static Status claim(CacheHome *&out) noexcept;
   static Status gone(const akv_cache *handle) noexcept;
+  static Status forked() noexcept;
   Status not_entered(akv_sequence sequence, Entry entry) const noexcept;
   Status move_in(const Config &config, const akv_allocator *allocator, akv_cache *&out) noexcept;
   Status end_forked() noexcept;
+
+  static std::atomic<CacheHome *> homes_[AKV_MAX_CACHES + 1];
 
   const std::uint32_t index_;
   std::atomic<std::uint64_t> handle_{0};  // of the living cache; 0: none

@@ -67,15 +67,7 @@ Status Cache::append(Slot slot, const std::int32_t *tokens, std::uint32_t count,
   Sequence &s = sequences_[slot];
   if (AKV_LIKELY(s.flags == 0 && count <= s.max_tokens - s.length)) {
     bool placed = false;
-    if (AKV_LIKELY(count == 1 && s.room != 0)) {
-      const std::int32_t token = tokens != nullptr ? *tokens : AKV_TOKEN_UNKNOWN;
-      const std::uint32_t length = s.length;
-      tokens_.of(s.tail_block)[block_tokens_ - s.room] = token;
-      s.room -= 1;
-      s.length = length + 1;
-      if (s.known == length && token != AKV_TOKEN_UNKNOWN) s.known = length + 1;
-      placed = true;
-    } else if (count <= s.room) {
+    if (count <= s.room) {
       place_tokens(slot, tokens, count);
       placed = true;
     } else if (count - s.room <= block_tokens_ && (s.room != 0 || offset_of(s.length) == 0)) {
@@ -84,10 +76,12 @@ Status Cache::append(Slot slot, const std::int32_t *tokens, std::uint32_t count,
       if (placed) place_tokens(slot, tokens, count);
     }
     if (AKV_LIKELY(placed)) {
-      if (commit) s.committed = std::uint32_t{s.length};
-      if (publishable(s)) {
-        const akv_sequence sequence = handle_of(slot);
-        publish_batch(&sequence, 1);
+      if (commit) {
+        s.committed = std::uint32_t{s.length};
+        if (publishable(s)) {
+          const akv_sequence sequence = handle_of(slot);
+          publish_batch(&sequence, 1);
+        }
       }
       if (out_plan != nullptr) *out_plan = AKV_NONE;
       return AKV_OK;
@@ -224,9 +218,7 @@ Status Cache::append_batch(const akv_batch &batch, const akv_tables *tables, akv
     if (Status status = grow_locked(batch, growth, out_plan); status != AKV_OK) return status;
   }
 
-  const bool commit = (batch.flags & AKV_APPEND_COMMITTED) != 0 && (out_plan == nullptr || *out_plan == AKV_NONE);
   const std::int32_t *tokens = batch.tokens;
-  bool publish = false;
   for (std::uint32_t row = 0; row < batch.num_sequences; ++row) {
     const Slot slot = slot_of(batch.sequences[row]);
     Sequence &s = sequences_[slot];
@@ -242,12 +234,18 @@ Status Cache::append_batch(const akv_batch &batch, const akv_tables *tables, akv
       place_tokens(slot, tokens, count);
     }
     if (tokens != nullptr) tokens += count;
-    if (!commit) continue;
+  }
+  // Before anything is published: the new tokens' slots are for writing.
+  if (tables != nullptr) write_tables(batch, *tables);
+  const bool planned = out_plan != nullptr && *out_plan != AKV_NONE;
+  if ((batch.flags & AKV_APPEND_COMMITTED) == 0 || planned) return AKV_OK;
+  bool publish = false;
+  for (std::uint32_t row = 0; row < batch.num_sequences; ++row) {
+    Sequence &s = sequences_[slot_of(batch.sequences[row])];
     s.committed = std::uint32_t{s.length};
     publish |= publishable(s);
   }
   if (publish) publish_batch(batch.sequences, batch.num_sequences);
-  if (tables != nullptr) write_tables(batch, *tables);
   return AKV_OK;
 }
 
@@ -297,8 +295,7 @@ Status Cache::can_extend(Slot slot, std::uint32_t num_tokens, akv_room &out) noe
   const Sequence &s = sequences_[slot];
   const ShortLock lock(mutex_);
   const SequenceRest &rest = rest_[slot];
-  const bool shared = num_tokens != 0 && tail_shared(s, rest) &&
-                      (tree_.at(rest.anchor).linked != 0 || !tree_.exclusive(rest.anchor));
+  const bool shared = num_tokens != 0 && tail_shared(s, rest) && !absorbable(rest.anchor);
   const bool too_long = num_tokens > s.max_tokens - s.length;
   const std::uint32_t blocks = too_long ? 0 : blocks_of(s.length + num_tokens);
   const std::uint32_t needed = (blocks > s.num_blocks ? blocks - s.num_blocks : 0) + shared;

@@ -79,7 +79,7 @@ Status Cache::read_ticket_locked(akv_ticket ticket, std::uint32_t &state) noexce
   const std::uint64_t number = TicketHandle::number(ticket);
   if (tickets_.open(number))
     state = AKV_TICKET_OPEN;
-  else if (abandoned_[number & (abandoned_.count - 1)] == number)
+  else if (tickets_.newest() - number < abandoned_.count && abandoned_[number & (abandoned_.count - 1)] == number)
     state = AKV_TICKET_ABANDONED;
   else if (!tickets_.settled(number))
     state = AKV_TICKET_ENDED;

@@ -10,8 +10,6 @@ Undo Cache::undo_of(Slot slot) const noexcept {
   const Sequence &s = sequences_[slot];
   Undo undo{};
   undo.length = s.length;
-  undo.known = s.known;
-  undo.committed = s.committed;
   undo.num_blocks = s.num_blocks;
   return undo;
 }
@@ -92,14 +90,19 @@ void Cache::roll_back_locked(Slot slot) noexcept {
   const Undo undo = rest.undo;
   give_back_own_locked(s.table + undo.num_blocks, s.num_blocks - undo.num_blocks);
   if (undo.replaced_block != AKV_NULL_BLOCK) {
+    // Late tokens that came in the meantime went to the copy. (A block with unknown tokens is not published, and its
+    // other users end before them.)
+    const std::int32_t *copy = tokens_.of(s.table[undo.replaced_index]);
+    std::int32_t *original = tokens_.of(undo.replaced_block);
+    for (std::uint32_t i = 0; i < offset_of(undo.length); ++i)
+      if (original[i] == AKV_TOKEN_UNKNOWN) original[i] = copy[i];
     give_back_own_locked(s.table + undo.replaced_index, 1);
     s.table[undo.replaced_index] = undo.replaced_block;
     anchor_at_locked(slot, undo.source);
   }
   s.num_blocks = undo.num_blocks;
   s.length = undo.length;
-  s.known = undo.known;
-  s.committed = undo.committed;
+  s.known = std::min<std::uint32_t>(s.known, undo.length);
   ++s.version;
   refresh(slot);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "arenakv/plan.h"
+#include "base/handle.hpp"
 #include "mem/slab.hpp"
 #include "meta/prefix/run.hpp"
 
@@ -20,7 +21,7 @@ struct PlanState {
   std::uint64_t copied_tokens;
   std::uint64_t zeroed_blocks;
   std::uint64_t since;
-  std::uint64_t wait;            // newest ticket that a record must wait for
+  std::uint64_t wait;            // number of the newest ticket that a record must wait for
 };
 
 struct PlanRecord {
@@ -88,7 +89,8 @@ class Plans {
     ++plan.num_records;
     (record.kind == AKV_PLAN_ZERO ? plan.zeroed_blocks : plan.copied_tokens) +=
         record.kind == AKV_PLAN_ZERO ? 1 : record.num_tokens;
-    plan.wait = record.wait > plan.wait ? record.wait : plan.wait;
+    const std::uint64_t wait = TicketHandle::number(record.wait);
+    plan.wait = wait > plan.wait ? wait : plan.wait;
   }
   void add_lease(std::uint32_t index, RunId run) noexcept {
     const std::uint32_t at = leases_.take();

@@ -102,9 +102,8 @@ bool Cache::publish_shared_locked(Slot slot, std::uint32_t target) noexcept {
     if (tree_.at(run).dead != 0 || start >= target) return false;
     if (tree_.find_child(tree_.at(run).parent, rest.domain, tokens_.of(tree_.at(run).first_block)) != kNoRun) {
       // An equal block is published already. If all of this is the sequence's alone by now, it goes on as duplicates.
-      while (rest.anchored_blocks > start)
-        if (!absorb_tail_locked(slot)) return false;
-      return true;
+      absorb_tail_locked(slot);
+      return rest.anchored_blocks <= start;
     }
     const std::uint32_t count = std::min(target - start, tree_.at(run).blocks.count);
     if (count < tree_.at(run).blocks.count) run = tree_.split(run, count);
@@ -123,15 +122,16 @@ void Cache::publish_own_locked(Slot slot, std::uint32_t target) noexcept {
     const std::int32_t *ids = s.table + from;
     const RunId equal = tree_.find_child(rest.anchor, rest.domain, tokens_.of(ids[0]));
     if (equal != kNoRun) {
-      const std::uint32_t common = tree_.common_blocks(equal, ids, count);
-      if (tree_.wait_for(equal, common) != 0) return;  // never rest on what another is still writing
+      std::uint32_t common = tree_.common_blocks(equal, ids, count);
+      if (tree_.wait_for(equal, common) != 0) common = tree_.at(equal).tickets.settled_blocks;
+      if (common == 0) return;  // never rest on what another is still writing
       rest.duplicates += common;
       duplicates_ += common;
       anchor_at_locked(slot, tree_.ending_at(equal, from + common));
       continue;
     }
     const TicketSpan span = span_of(rest, from, target);
-    if (rest.anchor != kRoot && tree_.exclusive(rest.anchor)) {
+    if (rest.anchor != kRoot && tree_.extendable(rest.anchor, span)) {
       tree_.extend(rest.anchor, ids, count, span);
     } else {
       const RunId run = tree_.add(rest.anchor, rest.domain, ids, count, block_tokens_);

@@ -39,6 +39,10 @@ class Scrubber {
     }
     return domain != first_domain_;
   }
+  // Will blocks be looked at once `domain` has been met?
+  bool would_look(std::uint64_t domain) const noexcept {
+    return looking() || (mode_ == AKV_SCRUB_DOMAIN && any_domain_ && domain != first_domain_);
+  }
   void start_looking() noexcept { looking_.store(true, std::memory_order_release); }
   void remember(std::int32_t block) noexcept {
     domains_[index(block)] = first_domain_;

@@ -47,10 +47,7 @@ constexpr std::uint32_t kNever = ~0u;
 // What an open plan goes back to.
 struct Undo {
   std::uint32_t length;
-  std::uint32_t known;
-  std::uint32_t committed;
   std::uint32_t num_blocks;
-  std::uint32_t anchored_blocks;
   std::int32_t replaced_block;   // by copy-on-write, at `replaced_index`; 0: none
   std::uint32_t replaced_index;
   RunId source;                  // the run of the replaced block, leased by the plan
@@ -65,7 +62,6 @@ struct SequenceRest {
   std::uint32_t sound;             // while lost: tokens that are still good
   std::uint32_t commit_on_finish;  // length that counts as committed when the open plan is finished
   std::uint8_t no_publish;
-  std::uint8_t linked_in_plan;
   std::uint64_t domain;
   std::uint64_t request_id;
   std::uint64_t owner;

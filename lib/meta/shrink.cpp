@@ -41,8 +41,10 @@ void Cache::truncate_locked(Slot slot, std::uint32_t length, bool keep_blocks) n
   SequenceRest &rest = rest_[slot];
   const std::uint32_t blocks = blocks_of(length), anchored = rest.anchored_blocks;
   const std::uint32_t own = s.num_blocks - anchored;
+  const bool inside = offset_of(length) != 0;
+  if (blocks == anchored && inside) cut_shared_locked(slot, blocks, inside);
   if (blocks < anchored) {
-    cut_shared_locked(slot, blocks, offset_of(length) != 0);
+    cut_shared_locked(slot, blocks, inside);
     std::memmove(s.table + blocks, s.table + anchored, own * sizeof(std::int32_t));
     s.num_blocks = blocks + own;
     ++s.version;

@@ -35,16 +35,19 @@ void Cache::append_blocks_locked(Slot slot, std::uint32_t count) noexcept {
   widest_row_ = std::max<std::uint32_t>(widest_row_, s.num_blocks);
 }
 
-// If the run that holds a shared tail is private and this sequence's alone by now, its blocks become own ones again.
+// Runs at the end of the path that were never published and are this sequence's alone by now: their blocks become own
+// ones again.
 bool Cache::absorb_tail_locked(Slot slot) noexcept {
   SequenceRest &rest = rest_[slot];
-  const RunId run = rest.anchor;
-  if (run == kRoot || tree_.at(run).linked != 0 || !tree_.exclusive(run)) return false;
-  rest.anchor = tree_.at(run).parent;
-  rest.anchored_blocks = tree_.at(run).first_index;
-  given_ += tree_.at(run).blocks.count;
-  tree_.dissolve(run);  // what it was to its parent, the sequence is now
-  return true;
+  const RunId before = rest.anchor;
+  while (absorbable(rest.anchor)) {
+    const RunId run = rest.anchor;
+    rest.anchor = tree_.at(run).parent;
+    rest.anchored_blocks = tree_.at(run).first_index;
+    given_ += tree_.at(run).blocks.count;
+    tree_.dissolve(run);  // what it was to its parent, the sequence is now
+  }
+  return rest.anchor != before;
 }
 
 // Copy-on-write: a block of its own, secured by the caller, takes the place of the shared last block; the plan copies

@@ -8,14 +8,26 @@
 namespace akv {
 namespace {
 
-// Copies and tells whether an unknown one was among them, in one pass over the memory.
+// Copies and tells whether an unknown one was among them, in one pass over the memory: the prompt is the one thing
+// here that does not fit into a cache. Four vectors at a time, which the compiler does not find by itself.
 bool copy_tokens(std::int32_t *to, const std::int32_t *from, std::uint32_t count) {
-  std::uint32_t unknown = 0;
-  for (std::uint32_t i = 0; i < count; ++i) {
-    to[i] = from[i];
-    unknown |= from[i] == AKV_TOKEN_UNKNOWN;
+  using Vector = std::int32_t __attribute__((vector_size(16)));
+  constexpr std::uint32_t kStep = 16;
+  const Vector unknown{AKV_TOKEN_UNKNOWN, AKV_TOKEN_UNKNOWN, AKV_TOKEN_UNKNOWN, AKV_TOKEN_UNKNOWN};
+  Vector found{};
+  std::uint32_t at = 0;
+  for (; at + kStep <= count; at += kStep) {
+    Vector tokens[4];
+    std::memcpy(tokens, from + at, sizeof tokens);
+    found |= (tokens[0] == unknown) | (tokens[1] == unknown) | (tokens[2] == unknown) | (tokens[3] == unknown);
+    std::memcpy(to + at, tokens, sizeof tokens);
   }
-  return unknown != 0;
+  bool any = (found[0] | found[1] | found[2] | found[3]) != 0;
+  for (; at < count; ++at) {
+    to[at] = from[at];
+    any |= from[at] == AKV_TOKEN_UNKNOWN;
+  }
+  return any;
 }
 
 }  // namespace

@@ -64,16 +64,8 @@ void RunTree::unlink(RunId id) noexcept {
 
 void RunTree::extend(RunId id, const std::int32_t *ids, std::uint32_t count, const TicketSpan &tickets) noexcept {
   Run &run = runs_[id];
-  TicketSpan &span = run.tickets;
-  const bool was_settled = tickets_.settled(span.last);
-  if (tickets.last == 0) {
-    if (was_settled) span = {0, 0, run.blocks.count + count};
-  } else if (was_settled) {
-    span = {tickets.first, tickets.last, run.blocks.count + tickets.settled_blocks};
-  } else {
-    span.first = tickets.first < span.first ? tickets.first : span.first;
-    span.last = tickets.last > span.last ? tickets.last : span.last;
-  }
+  if (tickets_.settled(run.tickets.last))
+    run.tickets = {tickets.first, tickets.last, run.blocks.count + tickets.settled_blocks};
   lists_.append(run.blocks, ids, count);
   counts_[static_cast<std::uint32_t>(class_of(run))] += count;
   held_[0] += count;  // an exclusive run: by its sequence alone

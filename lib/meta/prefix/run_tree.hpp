@@ -51,6 +51,12 @@ class RunTree {
   // A new run below `parent`, held by nobody yet: hold it at once. `tail_tokens` are in its last block.
   RunId add(RunId parent, std::uint64_t domain, const std::int32_t *ids, std::uint32_t count, std::uint32_t tail_tokens) noexcept;
   void link(RunId run, const TicketSpan &tickets) noexcept;
+  // Can `run`, exclusive to one sequence, take blocks under these tickets? A run tells one span of tickets only.
+  bool extendable(RunId run, const TicketSpan &tickets) const noexcept {
+    const TicketSpan &span = runs_[run].tickets;
+    return exclusive(run) && (tickets_.settled(span.last) || (span.first == tickets.first && span.last == tickets.last &&
+                                                              tickets.settled_blocks == 0));
+  }
   void extend(RunId run, const std::int32_t *ids, std::uint32_t count, const TicketSpan &tickets) noexcept;
 
   // Take a run apart whose blocks go to its one holder: its number and chunks are given back, the blocks are not.
