@@ -227,13 +227,18 @@ class Cache {
 
   // -- growing (grow.cpp) --
   struct Growth;
-  Status measure_growth(const akv_batch &batch, Growth &growth) noexcept;
+  template <class Counts>
+  Status measure_growth(const akv_batch &batch, Counts counts, Growth &growth) noexcept;
+  Status cannot_grow(const Sequence &s, std::uint32_t count, std::uint32_t row) const noexcept;
   Status own_tails_locked(const akv_batch &batch, Growth &growth) noexcept;
   Status check_growth_locked(const Growth &growth, const akv_plan *out_plan) noexcept;
   Status grow_locked(const akv_batch &batch, Growth &growth, akv_plan *out_plan) noexcept;
   Status not_committed(const Sequence &s) const noexcept;
   bool pop_block(Slot slot) noexcept;
   void place_tokens(Slot slot, const std::int32_t *tokens, std::uint32_t count) noexcept;
+  void open_next_block(Sequence &s) noexcept;
+  template <class Counts>
+  void place_batch(const akv_batch &batch, Counts counts, const Growth &growth) noexcept;
 
   // -- token ids (tokens.cpp) --
   std::uint32_t write_tokens(Slot slot, std::uint32_t first, const std::int32_t *tokens, std::uint32_t count) noexcept;
@@ -243,7 +248,14 @@ class Cache {
   // -- tables (tables.cpp) --
   Status check_table_room(const akv_tables &tables, std::uint32_t num_sequences, std::uint64_t query_tokens,
                           std::uint64_t indices, std::uint32_t widest) const noexcept;
-  void write_tables(const akv_batch &batch, const akv_tables &tables) noexcept;
+  void write_tables(const akv_batch &batch, const akv_tables &tables, std::uint64_t query_tokens, std::uint64_t indices,
+                    bool decode) const noexcept;
+  void write_decode_query(const akv_batch &batch, const akv_tables &tables) const noexcept;
+  void write_query(const akv_batch &batch, const akv_tables &tables) const noexcept;
+  template <class Contexts>
+  void write_rows(const akv_batch &batch, const akv_tables &tables, Contexts contexts) const noexcept;
+  template <class Contexts>
+  void write_csr(const akv_batch &batch, const akv_tables &tables, Contexts contexts) const noexcept;
   void write_slots(Slot slot, std::uint32_t first, std::uint32_t count, std::int64_t *out) const noexcept;
   void pad_tables(std::uint32_t num_sequences, std::uint64_t query, std::uint64_t index, const akv_tables &tables) const noexcept;
 

@@ -28,10 +28,15 @@ Status CacheHome::not_entered(akv_sequence sequence, Entry entry) const noexcept
 }
 
 Status CacheHome::enter_all(const akv_sequence *sequences, std::uint32_t count) noexcept {
+  Sequence *const slots = sequences_.data();
+  const std::uint32_t capacity = sequences_.capacity(), place = ObjectHandle::place(Kind::sequence, index_);
   for (std::uint32_t i = 0; i < count; ++i) {
-    Slot slot;
-    Status status = enter(sequences[i], slot);
-    if (AKV_LIKELY(status == AKV_OK)) continue;
+    const Slot slot = ObjectHandle::index(sequences[i]);
+    Entry entry = Entry::stale;
+    if (AKV_LIKELY(ObjectHandle::place(sequences[i]) == place && slot < capacity))
+      entry = SequenceTable::enter(slots[slot], ObjectHandle::generation(sequences[i]));
+    if (AKV_LIKELY(entry == Entry::entered)) continue;
+    Status status = not_entered(sequences[i], entry);
     for (std::uint32_t before = 0; status == AKV_ERROR_BUSY && before < i; ++before)
       if (sequences[before] == sequences[i])
         status = fail(AKV_ERROR_INVALID_ARGUMENT, "sequence 0x%llx stands in rows %llu and %llu", sequences[i], before, i);

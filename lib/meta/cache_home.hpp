@@ -45,7 +45,9 @@ class CacheHome {
   // Shut the gates of all, or of none; the message names the row.
   Status enter_all(const akv_sequence *sequences, std::uint32_t count) noexcept;
   void leave_all(const akv_sequence *sequences, std::uint32_t count) noexcept {
-    for (std::uint32_t i = 0; i < count; ++i) sequences_.leave(ObjectHandle::index(sequences[i]));
+    Sequence *const slots = sequences_.data();
+    for (std::uint32_t i = 0; i < count; ++i)
+      SequenceTable::leave(slots[ObjectHandle::index(sequences[i])], ObjectHandle::generation(sequences[i]));
   }
 
   bool is(const akv_cache *handle) const noexcept {

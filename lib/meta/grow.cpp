@@ -11,6 +11,11 @@ std::uint32_t count_of(const akv_batch &batch, std::uint32_t row) {
   return batch.num_tokens != nullptr ? batch.num_tokens[row] : 1;
 }
 
+// num_tokens NULL, a decode step: the compiler makes loops of their own for it.
+struct OneEach {
+  std::uint32_t operator[](std::uint32_t) const { return 1; }
+};
+
 }  // namespace
 
 // What a batch would take, summed up before anything is changed.
@@ -22,6 +27,20 @@ struct Cache::Growth {
   std::uint32_t shared_tails = 0;  // sequences that would write into a shared block
   std::uint32_t copies = 0;        // of these, the ones that need a copy
   bool plan = false;               // there may be something to copy or to zero
+
+  // The rows that need more than their last block has room for, so that the others are not looked at again. In a
+  // decode step that is one row of sixteen; where there are more than fit here, all rows are looked at.
+  static constexpr std::uint32_t kMostNeedy = 64;
+  std::uint32_t num_needy = 0;
+  std::uint32_t needy[kMostNeedy];
+
+  template <class Do>
+  void for_each_needy(std::uint32_t num_rows, Do what) const noexcept {
+    if (num_needy <= kMostNeedy)
+      for (std::uint32_t i = 0; i < num_needy; ++i) what(needy[i]);
+    else
+      for (std::uint32_t row = 0; row < num_rows; ++row) what(row);
+  }
 };
 
 // -- one block or less, one sequence: the quick path --
@@ -102,29 +121,48 @@ Status Cache::append(Slot slot, const std::int32_t *tokens, std::uint32_t count,
 
 // -- a batch --
 
-Status Cache::measure_growth(const akv_batch &batch, Growth &growth) noexcept {
-  for (std::uint32_t row = 0; row < batch.num_sequences; ++row) {
-    const Sequence &s = sequences_[slot_of(batch.sequences[row])];
-    const std::uint32_t count = count_of(batch, row), length = s.length;
-    if (AKV_UNLIKELY(s.flags != 0 || count > s.max_tokens - length)) {
-      Status status = check_quiet(s);
-      if (status == AKV_OK)
-        status = fail_with(AKV_ERROR_NO_CAPACITY, std::uint64_t{length} + count, s.max_tokens,
-                           "%llu tokens and %llu more exceed the sequence's max_tokens %llu", length, count, s.max_tokens);
-      name_row(row);
-      return status;
-    }
-    std::uint32_t blocks = s.used_blocks;
-    if (count > s.room) {
-      blocks = blocks_of(length + count);
-      if (blocks > s.num_blocks) growth.new_blocks += blocks - s.num_blocks;
-      growth.shared_tails += s.room == 0 && offset_of(length) != 0;
-    }
-    growth.query_tokens += count;
-    growth.indices += blocks;
-    growth.widest = std::max(growth.widest, blocks);
+// One look at every sequence, without a branch for whether it needs a block: in a decode step that is one in sixteen at
+// places that nobody can predict.
+template <class Counts>
+Status Cache::measure_growth(const akv_batch &batch, Counts counts, Growth &growth) noexcept {
+  const Sequence *const slots = &sequences_[0];
+  const akv_sequence *const sequences = batch.sequences;
+  const std::uint32_t num_rows = batch.num_sequences;
+  std::uint64_t query_tokens = 0, indices = 0;
+  std::uint32_t widest = 0, num_needy = 0;
+  for (std::uint32_t row = 0; row < num_rows; ++row) {
+    const Sequence &s = slots[slot_of(sequences[row])];
+    const std::uint32_t count = counts[row], used_blocks = s.used_blocks;
+    if (AKV_UNLIKELY(s.flags != 0 || count > s.max_tokens - s.length)) return cannot_grow(s, count, row);
+    growth.needy[num_needy % Growth::kMostNeedy] = row;
+    num_needy += count > s.room;
+    query_tokens += count;
+    indices += used_blocks;
+    widest = std::max(widest, used_blocks);
   }
+  growth.num_needy = num_needy;
+  growth.query_tokens = query_tokens;
+  growth.for_each_needy(num_rows, [&](std::uint32_t row) {
+    const Sequence &s = slots[slot_of(sequences[row])];
+    if (counts[row] <= s.room) return;
+    const std::uint32_t blocks = blocks_of(s.length + counts[row]);
+    if (blocks > s.num_blocks) growth.new_blocks += blocks - s.num_blocks;
+    growth.shared_tails += s.room == 0 && offset_of(s.length) != 0;
+    indices += blocks - s.used_blocks;
+    widest = std::max(widest, blocks);
+  });
+  growth.indices = indices;
+  growth.widest = widest;
   return AKV_OK;
+}
+
+Status Cache::cannot_grow(const Sequence &s, std::uint32_t count, std::uint32_t row) const noexcept {
+  Status status = check_quiet(s);
+  if (status == AKV_OK)
+    status = fail_with(AKV_ERROR_NO_CAPACITY, std::uint64_t{s.length} + count, s.max_tokens,
+                       "%llu tokens and %llu more exceed the sequence's max_tokens %llu", s.length, count, s.max_tokens);
+  name_row(row);
+  return status;
 }
 
 // Shared tails: some are shared no longer; the others must be copied, and can be once their K/V exist.
@@ -173,22 +211,25 @@ Status Cache::grow_locked(const akv_batch &batch, Growth &growth, akv_plan *out_
   growth.plan = growth.copies != 0 || (growth.new_blocks != 0 && scrubber_.looking());
   if (Status status = check_growth_locked(growth, out_plan); status != AKV_OK) return status;
 
+  supply_.gather(static_cast<std::uint32_t>(growth.new_blocks));
   std::uint32_t plan = growth.copies != 0 ? open_plan_locked() : 0;
-  for (std::uint32_t row = 0; row < batch.num_sequences; ++row) {
+  if (growth.plan)
+    for (std::uint32_t row = 0; row < batch.num_sequences; ++row)
+      rest_[slot_of(batch.sequences[row])].undo = undo_of(slot_of(batch.sequences[row]));
+  growth.for_each_needy(batch.num_sequences, [&](std::uint32_t row) {
     const Slot slot = slot_of(batch.sequences[row]);
     Sequence &s = sequences_[slot];
     const std::uint32_t count = count_of(batch, row);
-    if (growth.plan) rest_[slot].undo = undo_of(slot);
-    if (count <= s.room) continue;
+    if (count <= s.room) return;
     if (tail_shared(s, rest_[slot])) {
       copy_tail_locked(slot, plan);
       refresh(slot);
     }
     const std::uint32_t blocks = blocks_of(s.length + count), before = s.num_blocks;
-    if (blocks <= before) continue;
+    if (blocks <= before) return;
     append_blocks_locked(slot, blocks - before);
     scrub_locked(slot, before, plan);
-  }
+  });
   note_peak_locked();
   if (plan == 0) return AKV_OK;
   for (std::uint32_t row = 0; row < batch.num_sequences; ++row) {
@@ -202,9 +243,48 @@ Status Cache::grow_locked(const akv_batch &batch, Growth &growth, akv_plan *out_
   return AKV_OK;
 }
 
+// Start the next block of the table, which is the sequence's own, for the one token that comes.
+void Cache::open_next_block(Sequence &s) noexcept {
+  s.tail_block = s.table[s.used_blocks];
+  s.used_blocks += 1;
+  s.room = block_tokens_;
+}
+
+// Copies of members on the stack: a token may be stored anywhere, for all the compiler knows.
+template <class Counts>
+void Cache::place_batch(const akv_batch &batch, Counts counts, const Growth &growth) noexcept {
+  Sequence *const slots = &sequences_[0];
+  const akv_sequence *const sequences = batch.sequences;
+  growth.for_each_needy(batch.num_sequences, [&](std::uint32_t row) {
+    Sequence &s = slots[slot_of(sequences[row])];
+    if (s.room == 0 && counts[row] == 1) open_next_block(s);
+  });
+  const std::uint32_t block_tokens = block_tokens_, num_rows = batch.num_sequences;
+  const std::int32_t *tokens = batch.tokens;
+  std::int32_t *const store = tokens_.of(0);
+  for (std::uint32_t row = 0; row < num_rows; ++row) {
+    const Slot slot = slot_of(sequences[row]);
+    Sequence &s = slots[slot];
+    const std::uint32_t count = counts[row];
+    if (AKV_LIKELY(count == 1)) {
+      const std::int32_t token = tokens != nullptr ? *tokens : AKV_TOKEN_UNKNOWN;
+      const std::uint32_t length = s.length, room = s.room;
+      store[static_cast<std::size_t>(s.tail_block) * block_tokens + (block_tokens - room)] = token;
+      s.room = room - 1;
+      s.length = length + 1;
+      if (s.known == length && token != AKV_TOKEN_UNKNOWN) s.known = length + 1;
+    } else {
+      place_tokens(slot, tokens, count);
+    }
+    if (tokens != nullptr) tokens += count;
+  }
+}
+
 Status Cache::append_batch(const akv_batch &batch, const akv_tables *tables, akv_plan *out_plan) noexcept {
   Growth growth;
-  if (Status status = measure_growth(batch, growth); status != AKV_OK) return status;
+  const Status measured =
+      batch.num_tokens != nullptr ? measure_growth(batch, batch.num_tokens, growth) : measure_growth(batch, OneEach{}, growth);
+  if (measured != AKV_OK) return measured;
   if (batch.tokens != nullptr && batch.tokens_count != growth.query_tokens)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "tokens_count is %llu, the num_tokens add up to %llu", batch.tokens_count,
                 growth.query_tokens);
@@ -218,25 +298,10 @@ Status Cache::append_batch(const akv_batch &batch, const akv_tables *tables, akv
     if (Status status = grow_locked(batch, growth, out_plan); status != AKV_OK) return status;
   }
 
-  const std::int32_t *tokens = batch.tokens;
-  for (std::uint32_t row = 0; row < batch.num_sequences; ++row) {
-    const Slot slot = slot_of(batch.sequences[row]);
-    Sequence &s = sequences_[slot];
-    const std::uint32_t count = count_of(batch, row);
-    if (AKV_LIKELY(count == 1 && s.room != 0)) {
-      const std::int32_t token = tokens != nullptr ? *tokens : AKV_TOKEN_UNKNOWN;
-      const std::uint32_t length = s.length;
-      tokens_.of(s.tail_block)[block_tokens_ - s.room] = token;
-      s.room -= 1;
-      s.length = length + 1;
-      if (s.known == length && token != AKV_TOKEN_UNKNOWN) s.known = length + 1;
-    } else {
-      place_tokens(slot, tokens, count);
-    }
-    if (tokens != nullptr) tokens += count;
-  }
+  batch.num_tokens != nullptr ? place_batch(batch, batch.num_tokens, growth) : place_batch(batch, OneEach{}, growth);
   // Before anything is published: the new tokens' slots are for writing.
-  if (tables != nullptr) write_tables(batch, *tables);
+  const bool decode = batch.num_tokens == nullptr;
+  if (tables != nullptr) write_tables(batch, *tables, growth.query_tokens, growth.indices, decode);
   const bool planned = out_plan != nullptr && *out_plan != AKV_NONE;
   if ((batch.flags & AKV_APPEND_COMMITTED) == 0 || planned) return AKV_OK;
   bool publish = false;

@@ -19,23 +19,24 @@ class SequenceTable {
   // Make room for `count` sequences: kept if there is enough from an earlier cache.
   [[nodiscard]] Status reserve(std::uint32_t count) noexcept;
 
+  Sequence *data() noexcept { return slots_.load(std::memory_order_relaxed); }
   Sequence &operator[](std::uint32_t slot) noexcept { return slots_.load(std::memory_order_relaxed)[slot]; }
   const Sequence &operator[](std::uint32_t slot) const noexcept { return slots_.load(std::memory_order_relaxed)[slot]; }
   std::uint32_t capacity() const noexcept { return capacity_.load(std::memory_order_relaxed); }
 
   // Shut the gate of a live sequence, if its generation is this one.
-  [[nodiscard]] Entry enter(std::uint32_t slot, std::uint32_t generation) noexcept {
+  [[nodiscard]] static Entry enter(Sequence &sequence, std::uint32_t generation) noexcept {
     std::uint64_t expected = std::uint64_t{generation} << 32 | kGateLive;
-    std::atomic<std::uint64_t> &gate = (*this)[slot].gate;
-    if (AKV_LIKELY(gate.compare_exchange_strong(expected, expected | kGateBusy, std::memory_order_acquire,
-                                                std::memory_order_relaxed)))
+    if (AKV_LIKELY(sequence.gate.compare_exchange_strong(expected, expected | kGateBusy, std::memory_order_acquire,
+                                                         std::memory_order_relaxed)))
       return Entry::entered;
     return expected >> 32 == generation && (expected & kGateLive) != 0 ? Entry::busy : Entry::stale;
   }
-  void leave(std::uint32_t slot) noexcept {
-    std::atomic<std::uint64_t> &gate = (*this)[slot].gate;
-    gate.store(gate.load(std::memory_order_relaxed) & ~kGateBusy, std::memory_order_release);
+  [[nodiscard]] Entry enter(std::uint32_t slot, std::uint32_t generation) noexcept { return enter((*this)[slot], generation); }
+  static void leave(Sequence &sequence, std::uint32_t generation) noexcept {
+    sequence.gate.store(std::uint64_t{generation} << 32 | kGateLive, std::memory_order_release);
   }
+  void leave(std::uint32_t slot) noexcept { leave((*this)[slot], generation(slot)); }
 
   // Birth and death, under the cache's lock. A born sequence is busy until leave().
   std::uint32_t bear(std::uint32_t slot) noexcept;  // returns the generation

@@ -58,15 +58,10 @@ bool Supply::secure(std::uint32_t count) noexcept {
   return secured() >= count;
 }
 
-void Supply::take(std::uint32_t count, std::int32_t *out) noexcept {
-  if (pool_.free() < count) tree_.evict(count - pool_.free());
-  pool_.take(count, out);
-}
-
 void Supply::refill() noexcept {
   Magazine &magazine = mine();
   if (magazine.count != 0) return;  // it only grows here, under the lock
-  if (pool_.free() < magazine_blocks_) tree_.evict(magazine_blocks_ - pool_.free());
+  gather(magazine_blocks_);
   if (pool_.free() == 0) drain();
   const std::uint32_t count = std::min(pool_.free(), magazine_blocks_);
   if (count == 0) return;

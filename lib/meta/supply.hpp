@@ -54,8 +54,16 @@ class Supply {
   [[nodiscard]] bool secure(std::uint32_t count) noexcept;
   std::uint32_t secured() const noexcept { return pool_.free() + tree_.evictable(); }
 
+  // With the lock: evict so much that `count` blocks, secured before, are in the pool: one eviction for a whole batch.
+  void gather(std::uint32_t count) noexcept {
+    if (pool_.free() < count) tree_.evict(count - pool_.free());
+  }
+
   // With the lock: take blocks that were secured, evicting what is needed.
-  void take(std::uint32_t count, std::int32_t *out) noexcept;
+  void take(std::uint32_t count, std::int32_t *out) noexcept {
+    gather(count);
+    pool_.take(count, out);
+  }
 
   // With the lock: fill this thread's magazine, if there is anything to fill it with.
   void refill() noexcept;

@@ -13,28 +13,27 @@ namespace {
 
 constexpr std::uint32_t kEmptyRow = 1;  // version of a row that belongs to nobody and holds only padding
 
-// One sequence of a batch as the tables see it.
-struct Context {
-  akv_sequence sequence;
-  std::uint32_t end;     // tokens, the last query token included
-  std::uint32_t blocks;  // of these tokens
-  std::uint32_t count;   // query tokens
+// A sequence's context: its tokens up to the last query token, and their blocks.
+struct Extent {
+  std::uint32_t end;
+  std::uint32_t blocks;
 };
 
+std::uint32_t count_of(const akv_batch &batch, std::uint32_t i) { return batch.num_tokens != nullptr ? batch.num_tokens[i] : 1; }
+
 // Bring one row of the block table up to date: only new entries where the row was this sequence's before.
-void write_row(const akv_tables &tables, std::uint32_t row, const Context &context, std::uint32_t version,
+void write_row(const akv_tables &tables, std::uint32_t row, akv_sequence sequence, std::uint32_t version, std::uint32_t blocks,
                const std::int32_t *table) {
   std::int32_t *to = tables.block_table + row * tables.row_stride;
   std::uint32_t from = 0, stale_end = tables.row_width;
   if (tables.row_states != nullptr) {
     akv_row_state &state = tables.row_states[row];
-    const bool known = state.sequence != 0 || state.version == kEmptyRow;
-    if (known) stale_end = std::min(state.blocks_written, tables.row_width);
-    if (state.sequence == context.sequence && state.version == version) from = std::min(state.blocks_written, context.blocks);
-    state = {context.sequence, version, context.blocks};
+    if (state.sequence != 0 || state.version == kEmptyRow) stale_end = std::min(state.blocks_written, tables.row_width);
+    if (state.sequence == sequence && state.version == version) from = std::min(state.blocks_written, blocks);
+    state = {sequence, version, blocks};
   }
-  if (from < context.blocks) std::memcpy(to + from, table + from, (context.blocks - from) * sizeof(std::int32_t));
-  for (std::uint32_t at = context.blocks; at < stale_end; ++at) to[at] = tables.pad_block;
+  if (from < blocks) std::memcpy(to + from, table + from, (blocks - from) * sizeof(std::int32_t));
+  for (std::uint32_t at = blocks; at < stale_end; ++at) to[at] = tables.pad_block;
 }
 
 }  // namespace
@@ -83,39 +82,114 @@ void Cache::write_slots(Slot slot, std::uint32_t first, std::uint32_t count, std
   }
 }
 
-void Cache::write_tables(const akv_batch &batch, const akv_tables &t) noexcept {
-  std::uint64_t query = 0, index = 0;
+// A loop for each array, as short as can be: every one of them runs over the whole batch in every step. Pointers are
+// taken out of the structs first: for all the compiler knows, what is written to could be what is read from.
+
+// One token each, at the end of the last block, which is the sequence's own.
+void Cache::write_decode_query(const akv_batch &batch, const akv_tables &t) const noexcept {
+  const Sequence *const slots = &sequences_[0];
+  const akv_sequence *const sequences = batch.sequences;
+  const std::uint32_t count = batch.num_sequences, block_tokens = block_tokens_;
+  if (std::int64_t *const out = t.slot_mapping; out != nullptr)
+    for (std::uint32_t i = 0; i < count; ++i) {
+      const Sequence &s = slots[slot_of(sequences[i])];
+      out[i] = std::int64_t{s.tail_block} * block_tokens + (block_tokens - s.room - 1);
+    }
+  if (std::int64_t *const out = t.positions; out != nullptr)
+    for (std::uint32_t i = 0; i < count; ++i) out[i] = std::int64_t{slots[slot_of(sequences[i])].length} - 1;
+  if (std::int32_t *const out = t.query_start_loc; out != nullptr)
+    for (std::uint32_t i = 0; i < count; ++i) out[i] = static_cast<std::int32_t>(i);
+}
+
+void Cache::write_query(const akv_batch &batch, const akv_tables &t) const noexcept {
+  std::uint64_t query = 0;
   for (std::uint32_t i = 0; i < batch.num_sequences; ++i) {
     const Slot slot = slot_of(batch.sequences[i]);
-    const Sequence &s = sequences_[slot];
-    Context context{batch.sequences[i], s.length, s.used_blocks, batch.num_tokens != nullptr ? batch.num_tokens[i] : 1};
-    if (batch.first != nullptr) {
-      context.end = batch.first[i] + context.count;
-      context.blocks = blocks_of(context.end);
-    }
-    const std::uint32_t row = t.row_of != nullptr ? t.row_of[i] : i;
-    if (t.slot_mapping != nullptr) {
-      // A decode of one token ends in the last block, which is the sequence's own.
-      if (AKV_LIKELY(context.count == 1 && batch.first == nullptr))
-        t.slot_mapping[query] = std::int64_t{s.tail_block} * block_tokens_ + (block_tokens_ - s.room - 1);
-      else
-        write_slots(slot, context.end - context.count, context.count, t.slot_mapping + query);
-    }
-    if (t.positions != nullptr)
-      for (std::uint32_t k = 0; k < context.count; ++k) t.positions[query + k] = std::int64_t{context.end - context.count} + k;
+    const std::uint32_t count = count_of(batch, i);
+    const std::uint32_t first = batch.first != nullptr ? batch.first[i] : sequences_[slot].length - count;
     if (t.query_start_loc != nullptr) t.query_start_loc[i] = static_cast<std::int32_t>(query);
-    if (t.block_table != nullptr) write_row(t, row, context, s.version, s.table);
-    if (t.first_positions != nullptr) t.first_positions[row] = 0;
-    if (t.seq_lens != nullptr) t.seq_lens[row] = static_cast<std::int32_t>(context.end);
-    if (t.kv_indptr != nullptr) t.kv_indptr[i] = static_cast<std::int32_t>(index);
-    if (t.kv_indices != nullptr) std::memcpy(t.kv_indices + index, s.table, context.blocks * sizeof(std::int32_t));
-    if (t.kv_last_page_len != nullptr)
-      t.kv_last_page_len[i] =
-          static_cast<std::int32_t>(context.blocks != 0 ? context.end - (context.blocks - 1) * block_tokens_ : 0);
-    query += context.count;
+    if (t.positions != nullptr)
+      for (std::uint32_t k = 0; k < count; ++k) t.positions[query + k] = std::int64_t{first} + k;
+    if (t.slot_mapping != nullptr) write_slots(slot, first, count, t.slot_mapping + query);
+    query += count;
+  }
+}
+
+namespace {
+
+// Where the context of each sequence ends: at its last token, or at its last query token.
+struct WholeSequences {
+  Extent operator()(const Sequence &s, std::uint32_t) const { return {s.length, s.used_blocks}; }
+};
+template <class BlocksOf>
+struct UpToQuery {
+  const akv_batch &batch;
+  BlocksOf blocks_of;
+  Extent operator()(const Sequence &, std::uint32_t i) const {
+    const std::uint32_t end = batch.first[i] + count_of(batch, i);
+    return {end, blocks_of(end)};
+  }
+};
+
+}  // namespace
+
+template <class Contexts>
+void Cache::write_rows(const akv_batch &batch, const akv_tables &t, Contexts contexts) const noexcept {
+  const Sequence *const slots = &sequences_[0];
+  const akv_sequence *const sequences = batch.sequences;
+  const std::uint32_t *const row_of = t.row_of;
+  const std::uint32_t count = batch.num_sequences;
+  if (std::int32_t *const out = t.seq_lens; out != nullptr)
+    for (std::uint32_t i = 0; i < count; ++i)
+      out[row_of != nullptr ? row_of[i] : i] = static_cast<std::int32_t>(contexts(slots[slot_of(sequences[i])], i).end);
+  if (std::int32_t *const out = t.first_positions; out != nullptr)
+    for (std::uint32_t i = 0; i < count; ++i) out[row_of != nullptr ? row_of[i] : i] = 0;
+  if (t.block_table == nullptr) return;
+  const akv_row_state *const states = t.row_states;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const Sequence &s = slots[slot_of(sequences[i])];
+    const std::uint32_t row = row_of != nullptr ? row_of[i] : i, blocks = contexts(s, i).blocks;
+    // In fifteen steps of sixteen there is nothing to do.
+    if (AKV_LIKELY(states != nullptr && states[row].sequence == sequences[i] && states[row].version == s.version &&
+                   states[row].blocks_written == blocks))
+      continue;
+    write_row(t, row, sequences[i], s.version, blocks, s.table);
+  }
+}
+
+template <class Contexts>
+void Cache::write_csr(const akv_batch &batch, const akv_tables &t, Contexts contexts) const noexcept {
+  const Sequence *const slots = &sequences_[0];
+  const akv_sequence *const sequences = batch.sequences;
+  const std::uint32_t count = batch.num_sequences, block_tokens = block_tokens_;
+  std::int32_t *const indptr = t.kv_indptr, *const indices = t.kv_indices, *const last_page_len = t.kv_last_page_len;
+  std::uint64_t index = 0;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const Sequence &s = slots[slot_of(sequences[i])];
+    const Extent context = contexts(s, i);
+    if (indptr != nullptr) indptr[i] = static_cast<std::int32_t>(index);
+    if (indices != nullptr) std::memcpy(indices + index, s.table, context.blocks * sizeof(std::int32_t));
+    if (last_page_len != nullptr)
+      last_page_len[i] = static_cast<std::int32_t>(context.blocks != 0 ? context.end - (context.blocks - 1) * block_tokens : 0);
     index += context.blocks;
   }
-  pad_tables(batch.num_sequences, query, index, t);
+}
+
+// `decode`: one token each, just appended.
+void Cache::write_tables(const akv_batch &batch, const akv_tables &t, std::uint64_t query_tokens, std::uint64_t indices,
+                         bool decode) const noexcept {
+  const bool chunks = batch.first != nullptr, rows = t.block_table != nullptr || t.seq_lens != nullptr || t.first_positions != nullptr;
+  const bool csr = t.kv_indptr != nullptr || t.kv_indices != nullptr || t.kv_last_page_len != nullptr;
+  const auto blocks_up_to = [this](std::uint32_t end) { return blocks_of(end); };
+  if (decode)
+    write_decode_query(batch, t);
+  else
+    write_query(batch, t);
+  if (rows && !chunks) write_rows(batch, t, WholeSequences{});
+  if (rows && chunks) write_rows(batch, t, UpToQuery<decltype(blocks_up_to)>{batch, blocks_up_to});
+  if (csr && !chunks) write_csr(batch, t, WholeSequences{});
+  if (csr && chunks) write_csr(batch, t, UpToQuery<decltype(blocks_up_to)>{batch, blocks_up_to});
+  pad_tables(batch.num_sequences, query_tokens, indices, t);
 }
 
 void Cache::pad_tables(std::uint32_t num_sequences, std::uint64_t query, std::uint64_t index, const akv_tables &t) const noexcept {
@@ -130,7 +204,7 @@ void Cache::pad_tables(std::uint32_t num_sequences, std::uint64_t query, std::ui
     if (i == sequences) break;
     if (t.kv_last_page_len != nullptr) t.kv_last_page_len[i] = 0;
     const std::uint32_t row = t.row_of != nullptr ? t.row_of[i] : i;
-    if (t.block_table != nullptr) write_row(t, row, {AKV_NONE, 0, 0, 0}, kEmptyRow, nullptr);
+    if (t.block_table != nullptr) write_row(t, row, AKV_NONE, kEmptyRow, 0, nullptr);
     if (t.first_positions != nullptr) t.first_positions[row] = 0;
     if (t.seq_lens != nullptr) t.seq_lens[row] = 0;
   }
@@ -161,7 +235,7 @@ Status Cache::read_tables(const akv_batch &batch, const akv_tables &tables) noex
     widest = std::max(widest, blocks);
   }
   if (Status status = check_table_room(tables, batch.num_sequences, query, indices, widest); status != AKV_OK) return status;
-  write_tables(batch, tables);
+  write_tables(batch, tables, query, indices, false);
   return AKV_OK;
 }
 

@@ -257,9 +257,9 @@ class Run {
     std::vector<akv_sequence> handles;
     std::vector<std::uint32_t> counts, row_of;
     Tokens all;
-    const bool commit = random_.one_in(2), may_plan = !random_.one_in(8), permuted = random_.one_in(2);
+    const bool commit = random_.one_in(2), may_plan = !random_.one_in(8), permuted = random_.one_in(2), all_one = random_.one_in(2);
     for (Sequence *s : chosen) {
-      Tokens tokens = some_tokens(random_.one_in(4) ? random_.below(2 * model_.config.block_tokens + 2) : 1);
+      Tokens tokens = some_tokens(!all_one && random_.one_in(4) ? random_.below(2 * model_.config.block_tokens + 2) : 1);
       if (random_.one_in(8)) std::fill(tokens.begin(), tokens.end(), AKV_TOKEN_UNKNOWN);
       handles.push_back(s->handle);
       counts.push_back(static_cast<std::uint32_t>(tokens.size()));
@@ -272,7 +272,7 @@ class Run {
     batch.flags = commit ? AKV_APPEND_COMMITTED : 0u;
     batch.num_sequences = static_cast<std::uint32_t>(handles.size());
     batch.sequences = handles.data();
-    batch.num_tokens = counts.data();
+    batch.num_tokens = all_one ? nullptr : counts.data();
     batch.tokens = all.data();
     batch.tokens_count = static_cast<std::uint32_t>(all.size());
     Outputs outputs(*this, all.size() + random_.below(4), handles.size() + random_.below(3));
@@ -294,11 +294,17 @@ class Run {
     std::vector<std::uint32_t> counts, first, ends;
     std::uint32_t query = 0;
     akv_status want = AKV_OK;
+    const bool at_the_end = random_.one_in(4);
     for (Sequence &s : model_.sequences) {
       if (random_.one_in(2)) continue;
       const auto room = static_cast<std::uint32_t>(s.table.size()) * model_.config.block_tokens;
       first.push_back(random_.below(room + 2));
       counts.push_back(random_.below(room + 2 > first.back() ? room + 2 - first.back() : 1));
+      if (at_the_end) {  // what NULL stands for
+        counts.back() = 1;
+        first.back() = s.length() - 1;
+        if (s.length() == 0) return;
+      }
       const std::uint32_t end = first.back() + counts.back();
       chosen.push_back(&s);
       handles.push_back(s.handle);
@@ -316,6 +322,10 @@ class Run {
     batch.sequences = handles.data();
     batch.num_tokens = counts.data();
     batch.first = first.data();
+    if (at_the_end) {
+      batch.first = nullptr;
+      if (random_.one_in(2)) batch.num_tokens = nullptr;
+    }
     Outputs outputs(*this, query, handles.size());
     expect(akv_sequence_read_tables(cache_, &batch, &outputs.tables), want, "read_tables");
     if (want == AKV_OK) outputs.check(chosen, counts, ends, false);

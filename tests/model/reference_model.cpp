@@ -490,6 +490,7 @@ akv_status Model::append(std::vector<Row> rows, bool commit, bool may_plan, bool
     ++counters_.refused_no_blocks;
     return AKV_ERROR_NO_BLOCKS;
   }
+  if (pool_free() < needed) evict(static_cast<std::uint32_t>(needed) - pool_free());
   Plan *plan = copies.empty() ? nullptr : &open_plan();
   for (Row &row : rows) {
     Sequence &s = *row.sequence;
