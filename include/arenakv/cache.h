@@ -43,7 +43,7 @@ typedef struct akv_cache_config {
   uint32_t max_plans;               /* plans open at once; default max_sequences + 64 */
   uint32_t max_holds;               /* pins and leases at once; default 1024 */
   uint32_t max_pinned_blocks;       /* the pins' budget; default a quarter of num_blocks */
-  uint32_t magazine_blocks;         /* blocks a thread takes ahead in one refill; default 16, fewer in small caches */
+  uint32_t magazine_blocks;         /* blocks a thread takes ahead in one refill, 1 to 60; default num_blocks / 128 */
   uint32_t block_allocator;         /* AKV_BLOCK_ALLOCATOR_* */
   uint32_t scrub;                   /* AKV_SCRUB_* */
   uint32_t num_groups;              /* 0: one group of 32 layers, 8 KV heads of 128 for keys and values in f16 */

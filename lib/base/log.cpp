@@ -26,7 +26,7 @@ constinit std::atomic<std::uint32_t> inside[2]{};
 constinit std::atomic<bool> setting{false};
 thread_local constinit bool this_thread_inside = false;
 
-void pause() {
+void sleep_a_moment() {
   const timespec moment{0, 100000};
   nanosleep(&moment, nullptr);
 }
@@ -45,7 +45,7 @@ std::uint32_t enter() {
 bool wait_until_left(std::uint32_t which) {
   for (int tries = 0; inside[which].load(std::memory_order_acquire) != 0; ++tries) {
     if (tries == 10000) return false;
-    pause();
+    sleep_a_moment();
   }
   return true;
 }
@@ -57,7 +57,7 @@ Status set_log(akv_log_function function, void *context, std::uint32_t max_level
     return fail(AKV_ERROR_INVALID_ARGUMENT, "log level is %llu, the highest is %llu", max_level, AKV_LOG_INFO);
   for (int tries = 0; setting.exchange(true, std::memory_order_acquire); ++tries) {
     if (tries == 10000) return fail(AKV_ERROR_BUSY, "another thread is inside akv_set_log()");
-    pause();
+    sleep_a_moment();
   }
   const std::uint32_t old = current.load(std::memory_order_relaxed), fresh = old ^ 1;
   // Nobody is in the one before the old: whoever set the old one has waited for that.

@@ -1,6 +1,8 @@
-// mutex.hpp: the lock of a cache: spins for a moment before it sleeps, because it is held for a moment.
+// mutex.hpp: the lock of a cache: tries for a few microseconds before it sleeps, because it is held for less.
 // It knows no object of the library.
 #pragma once
+
+#include "base/thread_index.hpp"
 
 #include <pthread.h>
 
@@ -8,24 +10,25 @@ namespace akv {
 
 class Mutex {
  public:
-  Mutex() noexcept {
-    pthread_mutexattr_t attributes;
-    pthread_mutexattr_init(&attributes);
-#ifdef __GLIBC__
-    pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
-#endif
-    pthread_mutex_init(&mutex_, &attributes);
-    pthread_mutexattr_destroy(&attributes);
-  }
+  Mutex() noexcept = default;
   Mutex(const Mutex &) = delete;
   Mutex &operator=(const Mutex &) = delete;
   // No destructor: a cache's lock outlives the cache, so that a late call can still take it and find it gone.
 
-  void lock() noexcept { pthread_mutex_lock(&mutex_); }
+  void lock() noexcept {
+    for (int tries = 0; tries < kTries; ++tries) {
+      if (pthread_mutex_trylock(&mutex_) == 0) return;
+      for (int i = 0; i < kPauses; ++i) pause();
+    }
+    pthread_mutex_lock(&mutex_);
+  }
   void unlock() noexcept { pthread_mutex_unlock(&mutex_); }
 
  private:
-  pthread_mutex_t mutex_;
+  // Going to sleep and being woken costs more than the longest of the short sections that this lock guards.
+  static constexpr int kTries = 100;
+  static constexpr int kPauses = 8;
+  pthread_mutex_t mutex_ = PTHREAD_MUTEX_INITIALIZER;
 };
 
 }  // namespace akv

@@ -33,6 +33,7 @@ Cache::Admission Cache::consider_locked(const Prompt &prompt, const akv_sequence
 }
 
 Status Cache::can_allocate_locked(const Prompt &prompt, const akv_sequence_options &options, akv_room &out) noexcept {
+  publish_pending_locked();
   const Admission a = consider_locked(prompt, options);
   const std::uint32_t available = supply_.available() - a.held;
   fill_room_locked(out, a.needed, available);
@@ -45,6 +46,7 @@ Status Cache::can_allocate_locked(const Prompt &prompt, const akv_sequence_optio
 Status Cache::create_sequence(std::unique_lock<Mutex> &lock, const Prompt &prompt, const akv_sequence_options &options,
                               akv_created &out) noexcept {
   if (Status status = check_admission_locked(options, prompt.num_tokens); status != AKV_OK) return status;
+  publish_pending_locked();
   const Admission a = consider_locked(prompt, options);
   if (a.may_plan && !plans_.can_open())
     return fail_with(AKV_ERROR_NO_PLANS, 1, 0, "all %llu plans (max_plans) are open", config_.max_plans);
@@ -97,6 +99,7 @@ Status Cache::create_sequence(std::unique_lock<Mutex> &lock, const Prompt &promp
   s.known = write_tokens(slot, cached, prompt.tokens + cached, a.length - cached);
   if (plan == 0 && commit && a.length > cached) {
     lock.lock();
+    publish_pending_locked();
     commit_locked(slot, a.length, 0);
     lock.unlock();
   }

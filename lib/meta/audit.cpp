@@ -28,6 +28,7 @@ std::uint8_t code_of(RunClass which) {
 }  // namespace
 
 void Cache::read_block_map_locked(std::uint8_t *map) noexcept {
+  publish_pending_locked();
   std::memset(map, kNowhere, std::size_t{config_.num_blocks} + 1);
   map[AKV_NULL_BLOCK] = AKV_BLOCK_NULL;
   pool_.mark(map, config_.scrub == AKV_SCRUB_NONE ? AKV_BLOCK_FREE : AKV_BLOCK_DIRTY, AKV_BLOCK_FREE, AKV_BLOCK_QUARANTINED);
@@ -194,6 +195,7 @@ Status Cache::audit_sequence_locked(Slot slot) noexcept {
 }
 
 Status Cache::audit_all_locked() noexcept {
+  publish_pending_locked();
   Status status = audit_locked();
   if (status == AKV_OK) status = audit_blocks_locked();
   if (status == AKV_OK) status = audit_runs_locked();

@@ -54,6 +54,7 @@ void Cache::plan_memory(const Config &config, Reservation &memory) noexcept {
   BlockPool::plan(memory, blocks, config.block_allocator == AKV_BLOCK_ALLOCATOR_BUDDY, tickets);
   RunTree::plan(memory, blocks, tickets);
   Scrubber::plan(memory, blocks, config.scrub);
+  Pending::plan(memory, sequences);
   RequestIds::plan(memory, sequences);
   Plans::plan(memory, config.max_plans, blocks, sequences);
   Holds::plan(memory, config.max_holds);
@@ -76,6 +77,7 @@ Status Cache::allocate(const akv_allocator *allocator) noexcept {
   pool_.take_memory(memory_, blocks, config_.block_allocator == AKV_BLOCK_ALLOCATOR_BUDDY, tickets);
   tree_.take_memory(memory_, blocks, tickets);
   scrubber_.take_memory(memory_, blocks, config_.scrub);
+  pending_.take_memory(memory_, sequences);
   request_ids_.take_memory(memory_, sequences, random_number());
   plans_.take_memory(memory_, config_.max_plans, blocks, sequences, nonzero(random_number(), 0x7fffffff));
   holds_.take_memory(memory_, config_.max_holds, nonzero(random_number(), 0x7fffffff));

@@ -21,6 +21,7 @@
 #include "base/sized_struct.hpp"
 #include "meta/config.hpp"
 #include "meta/holds.hpp"
+#include "meta/pending.hpp"
 #include "meta/plans.hpp"
 #include "meta/request_ids.hpp"
 #include "meta/scrubber.hpp"
@@ -79,7 +80,7 @@ class Cache {
     if (AKV_UNLIKELY(room == 0 || s.flags != 0 || length >= s.max_tokens)) return false;
     const std::uint32_t known = s.known == length && token != AKV_TOKEN_UNKNOWN ? length + 1 : std::uint32_t{s.known};
     const std::uint32_t committed = commit ? length + 1 : std::uint32_t{s.committed};
-    if (AKV_UNLIKELY(commit && (known < committed ? known : committed) >= s.publish_at)) return false;
+    if (AKV_UNLIKELY(commit && (known < committed ? known : committed) >= s.publish_at && s.pending == 0)) return false;
     tokens_.of(s.tail_block)[block_tokens_ - room] = token;
     s.room = room - 1;
     s.length = length + 1;
@@ -232,6 +233,7 @@ class Cache {
   Status cannot_grow(const Sequence &s, std::uint32_t count, std::uint32_t row) const noexcept;
   Status own_tails_locked(const akv_batch &batch, Growth &growth) noexcept;
   Status check_growth_locked(const Growth &growth, const akv_plan *out_plan) noexcept;
+  bool grow_from_magazine(const akv_batch &batch, const Growth &growth) noexcept;
   Status grow_locked(const akv_batch &batch, Growth &growth, akv_plan *out_plan) noexcept;
   Status not_committed(const Sequence &s) const noexcept;
   bool pop_block(Slot slot) noexcept;
@@ -242,6 +244,7 @@ class Cache {
 
   // -- token ids (tokens.cpp) --
   std::uint32_t write_tokens(Slot slot, std::uint32_t first, const std::int32_t *tokens, std::uint32_t count) noexcept;
+  void write_late_tokens(Slot slot, std::uint32_t first, const std::int32_t *tokens, std::uint32_t count) noexcept;
   void advance_known(Slot slot) noexcept;
   Status check_late_tokens(Slot slot, std::uint32_t first, const std::int32_t *tokens, std::uint32_t count) const noexcept;
 
@@ -268,11 +271,15 @@ class Cache {
 
   // -- publishing (publish.cpp) --
   void commit_locked(Slot slot, std::uint32_t length, std::uint64_t ticket) noexcept;
-  void publish_batch(const akv_sequence *sequences, std::uint32_t count) noexcept;
+  // Is there something to publish that nobody has been told of?
   bool publishable(const Sequence &s) const noexcept {
     const std::uint32_t known = s.known, committed = s.committed;
-    return (known < committed ? known : committed) >= s.publish_at;
+    return (known < committed ? known : committed) >= s.publish_at && s.pending == 0;
   }
+  void publish_later(Slot slot) noexcept;
+  // Before anything that looks into the index or moves what sequences share.
+  void publish_pending_locked() noexcept;
+  std::uint32_t next_publish(const SequenceRest &rest) const noexcept;
   void publish_locked(Slot slot) noexcept;
   bool publish_shared_locked(Slot slot, std::uint32_t target) noexcept;
   void publish_own_locked(Slot slot, std::uint32_t target) noexcept;
@@ -339,6 +346,7 @@ class Cache {
   BlockPool pool_;
   RunTree tree_;
   Supply supply_;
+  Pending pending_;
   Scrubber scrubber_;
   RequestIds request_ids_;
   Plans plans_;

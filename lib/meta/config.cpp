@@ -32,7 +32,7 @@ Status Config::read(const akv_cache_config &from) noexcept {
   max_plans = or_default(from.max_plans, std::min(max_sequences, ObjectHandle::kMaxIndex - 64) + 64);
   max_holds = or_default(from.max_holds, 1024);
   max_pinned_blocks = or_default(from.max_pinned_blocks, std::max(1u, num_blocks / 4));
-  magazine_blocks = or_default(from.magazine_blocks, std::clamp(num_blocks / 64, 1u, 16u));
+  magazine_blocks = or_default(from.magazine_blocks, std::clamp(num_blocks / 128, 1u, Magazine::kCapacity));
   block_allocator = from.block_allocator;
   scrub = from.scrub;
 

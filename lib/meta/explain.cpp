@@ -39,6 +39,7 @@ bool Cache::other_domain_has(const Prompt &prompt, std::uint32_t limit, std::uin
 }
 
 void Cache::explain_locked(const Prompt &prompt, akv_explanation &out) noexcept {
+  publish_pending_locked();
   const std::uint32_t limit = prompt.num_tokens == 0 ? 0 : prompt.num_tokens - 1;
   const Walk walk = tree_.match(prompt.domain, prompt.tokens, limit);
   out.cached_tokens = walk.blocks * block_tokens_;

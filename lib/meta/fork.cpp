@@ -21,6 +21,7 @@ Status Cache::fork(Slot parent_slot, std::uint32_t length, const akv_sequence_op
   const ShortLock lock(mutex_);
   if (Status status = check_admission_locked(wanted, length); status != AKV_OK) return status;
 
+  publish_pending_locked();
   const std::uint32_t blocks = blocks_of(length);
   share_own_locked(parent_slot, blocks);
   SequenceRest &from = rest_[parent_slot];

@@ -97,10 +97,7 @@ Status Cache::append(Slot slot, const std::int32_t *tokens, std::uint32_t count,
     if (AKV_LIKELY(placed)) {
       if (commit) {
         s.committed = std::uint32_t{s.length};
-        if (publishable(s)) {
-          const akv_sequence sequence = handle_of(slot);
-          publish_batch(&sequence, 1);
-        }
+        if (publishable(s)) publish_later(slot);
       }
       if (out_plan != nullptr) *out_plan = AKV_NONE;
       return AKV_OK;
@@ -167,6 +164,7 @@ Status Cache::cannot_grow(const Sequence &s, std::uint32_t count, std::uint32_t 
 
 // Shared tails: some are shared no longer; the others must be copied, and can be once their K/V exist.
 Status Cache::own_tails_locked(const akv_batch &batch, Growth &growth) noexcept {
+  publish_pending_locked();
   for (std::uint32_t row = 0; row < batch.num_sequences; ++row) {
     const Slot slot = slot_of(batch.sequences[row]);
     const Sequence &s = sequences_[slot];
@@ -202,6 +200,21 @@ Status Cache::check_growth_locked(const Growth &growth, const akv_plan *out_plan
     return no_blocks(growth.query_tokens, static_cast<std::uint32_t>(std::min<std::uint64_t>(growth.new_blocks, UINT32_MAX)),
                      supply_.secured());
   return AKV_OK;
+}
+
+// A decode step: its few new blocks are in this thread's magazine, and nothing has to be copied or looked at.
+bool Cache::grow_from_magazine(const akv_batch &batch, const Growth &growth) noexcept {
+  std::int32_t ids[Magazine::kCapacity];
+  if (growth.shared_tails != 0 || growth.new_blocks > Magazine::kCapacity || scrubber_.looking()) return false;
+  if (!supply_.pop(static_cast<std::uint32_t>(growth.new_blocks), ids)) return false;
+  const std::int32_t *next = ids;
+  growth.for_each_needy(batch.num_sequences, [&](std::uint32_t row) {
+    Sequence &s = sequences_[slot_of(batch.sequences[row])];
+    const std::uint32_t blocks = blocks_of(s.length + count_of(batch, row));
+    for (std::uint32_t at = s.num_blocks; at < blocks; ++at) s.table[at] = *next++;
+    s.num_blocks = std::max<std::uint32_t>(s.num_blocks, blocks);
+  });
+  return true;
 }
 
 // Take all the batch needs, or nothing.
@@ -293,9 +306,10 @@ Status Cache::append_batch(const akv_batch &batch, const akv_tables *tables, akv
         status != AKV_OK)
       return status;
   if (out_plan != nullptr) *out_plan = AKV_NONE;
-  if (growth.new_blocks != 0 || growth.shared_tails != 0) {
+  if ((growth.new_blocks != 0 || growth.shared_tails != 0) && !grow_from_magazine(batch, growth)) {
     const ShortLock lock(mutex_);
     if (Status status = grow_locked(batch, growth, out_plan); status != AKV_OK) return status;
+    if (growth.new_blocks <= config_.magazine_blocks) supply_.refill();  // for the steps to come
   }
 
   batch.num_tokens != nullptr ? place_batch(batch, batch.num_tokens, growth) : place_batch(batch, OneEach{}, growth);
@@ -304,13 +318,12 @@ Status Cache::append_batch(const akv_batch &batch, const akv_tables *tables, akv
   if (tables != nullptr) write_tables(batch, *tables, growth.query_tokens, growth.indices, decode);
   const bool planned = out_plan != nullptr && *out_plan != AKV_NONE;
   if ((batch.flags & AKV_APPEND_COMMITTED) == 0 || planned) return AKV_OK;
-  bool publish = false;
   for (std::uint32_t row = 0; row < batch.num_sequences; ++row) {
-    Sequence &s = sequences_[slot_of(batch.sequences[row])];
+    const Slot slot = slot_of(batch.sequences[row]);
+    Sequence &s = sequences_[slot];
     s.committed = std::uint32_t{s.length};
-    publish |= publishable(s);
+    if (AKV_UNLIKELY(publishable(s))) publish_later(slot);
   }
-  if (publish) publish_batch(batch.sequences, batch.num_sequences);
   return AKV_OK;
 }
 
@@ -325,6 +338,7 @@ Status Cache::reserve(Slot slot, std::uint32_t num_tokens, akv_plan *out_plan) n
   if (out_plan != nullptr) *out_plan = AKV_NONE;
   if (num_tokens <= s.length) return AKV_OK;
   const ShortLock lock(mutex_);
+  publish_pending_locked();
   Growth growth;
   growth.query_tokens = num_tokens - s.length;
   if (tail_shared(s, rest_[slot])) {
@@ -359,6 +373,7 @@ Status Cache::reserve(Slot slot, std::uint32_t num_tokens, akv_plan *out_plan) n
 Status Cache::can_extend(Slot slot, std::uint32_t num_tokens, akv_room &out) noexcept {
   const Sequence &s = sequences_[slot];
   const ShortLock lock(mutex_);
+  publish_pending_locked();
   const SequenceRest &rest = rest_[slot];
   const bool shared = num_tokens != 0 && tail_shared(s, rest) && !absorbable(rest.anchor);
   const bool too_long = num_tokens > s.max_tokens - s.length;

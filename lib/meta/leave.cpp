@@ -26,12 +26,14 @@ void Cache::end_locked(Slot slot, bool in_flight) noexcept {
 
 void Cache::free_sequence(Slot slot) noexcept {
   const ShortLock lock(mutex_);
+  publish_pending_locked();
   end_locked(slot, false);
 }
 
 void Cache::free_batch_locked(const akv_sequence *sequences, std::uint32_t count, std::uint32_t &freed, std::uint32_t &stale,
                               akv_status *statuses) noexcept {
   freed = stale = 0;
+  publish_pending_locked();
   for (std::uint32_t row = 0; row < count; ++row) {
     const akv_sequence sequence = sequences[row];
     Status status = check_object(sequence, Kind::sequence);
@@ -58,6 +60,7 @@ Status Cache::drop_owner_locked(std::uint64_t owner, bool in_flight, std::uint32
     return fail(AKV_ERROR_BUSY, "a sequence of owner %llu is inside another call", owner);
   }
   released = 0;
+  publish_pending_locked();
   for (Slot slot = 0; slot < touched_slots_; ++slot) {
     if (!owned(slot)) continue;
     end_locked(slot, in_flight);

@@ -64,6 +64,7 @@ Status Cache::abandon_ticket_locked(akv_ticket ticket, std::uint32_t &lost_seque
   if (Status status = check_open_ticket(ticket); status != AKV_OK) return status;
   if (Status status = enter_all_locked(); status != AKV_OK) return status;
   const std::uint64_t number = TicketHandle::number(ticket);
+  publish_pending_locked();
   tree_.lose(number, [this](const std::int32_t *ids, std::uint32_t count) { condemn_locked(ids, count); });
   lost_sequences = mark_lost_locked(number);
   abandoned_[number & (abandoned_.count - 1)] = number;
@@ -95,6 +96,7 @@ Status Cache::acquire_lease(Slot slot, std::uint32_t num_tokens, std::uint64_t o
   const ShortLock lock(mutex_);
   if (!holds_.can_add())
     return fail_with(AKV_ERROR_NO_HOLDS, 1, 0, "all %llu pins and leases (max_holds) exist", config_.max_holds);
+  publish_pending_locked();
   const std::uint32_t blocks = blocks_of(num_tokens);
   share_own_locked(slot, blocks);
   const SequenceRest &rest = rest_[slot];

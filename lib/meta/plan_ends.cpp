@@ -65,6 +65,7 @@ Status Cache::finish_plan_locked(akv_plan handle, akv_ticket ticket) noexcept {
   std::uint64_t number = 0;
   if (Status status = commit_number(ticket, number); status != AKV_OK) return status;
   if (Status status = enter_plan_locked(plan); status != AKV_OK) return status;
+  publish_pending_locked();
   const std::uint64_t wait = tickets_.settled(plans_[plan].wait) ? 0 : plans_[plan].wait;
   const std::uint64_t last = std::max(number, wait);
   const std::uint64_t first = number != 0 && wait != 0 ? std::min(number, wait) : last;
@@ -111,6 +112,7 @@ Status Cache::abandon_plan_locked(akv_plan handle) noexcept {
   std::uint32_t plan = 0;
   if (Status status = find_plan(handle, plan); status != AKV_OK) return status;
   if (Status status = enter_plan_locked(plan); status != AKV_OK) return status;
+  publish_pending_locked();
   while (plans_[plan].first_sequence != 0) {
     const Slot slot = plans_[plan].first_sequence - 1;
     leave_plan_locked(slot);

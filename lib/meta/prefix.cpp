@@ -5,6 +5,7 @@
 namespace akv {
 
 void Cache::match_locked(const Prompt &prompt, akv_match &out) noexcept {
+  publish_pending_locked();
   Walk walk;
   if (prompt.num_tokens > 1) walk = tree_.match(prompt.domain, prompt.tokens, prompt.num_tokens - 1);
   out.cached_blocks = walk.blocks;
@@ -14,6 +15,7 @@ void Cache::match_locked(const Prompt &prompt, akv_match &out) noexcept {
 }
 
 Status Cache::pin_locked(const Prompt &prompt, std::uint64_t owner, akv_pin &out_pin, std::uint32_t &out_tokens) noexcept {
+  publish_pending_locked();
   const Walk walk = tree_.match(prompt.domain, prompt.tokens, prompt.num_tokens);
   if (walk.blocks == 0) return fail(AKV_ERROR_NOT_FOUND, "nothing of this prompt is cached in its domain");
   if (!holds_.can_add())
@@ -42,6 +44,7 @@ Status Cache::unpin_locked(akv_pin pin) noexcept {
 }
 
 std::uint32_t Cache::clear_locked(const std::uint64_t *domain, bool keep_pinned) noexcept {
+  publish_pending_locked();
   for (Slot slot = 0; slot < touched_slots_; ++slot)
     if (sequences_.live(slot) && (domain == nullptr || rest_[slot].domain == *domain)) rest_[slot].no_publish = 1;
   return tree_.clear(domain, keep_pinned);

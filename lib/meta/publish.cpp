@@ -54,41 +54,56 @@ Status Cache::commit_batch(const akv_sequence *sequences, const std::uint32_t *l
     const ShortLock lock(mutex_);
     std::uint64_t number = 0;
     if (Status status = commit_number(ticket, number); status != AKV_OK) return status;
+    publish_pending_locked();
     for (std::uint32_t row = 0; row < count; ++row) {
       const Slot slot = slot_of(sequences[row]);
       commit_locked(slot, lengths != nullptr ? lengths[row] : std::uint32_t{sequences_[slot].length}, number);
     }
     return AKV_OK;
   }
-  bool publish = false;
   for (std::uint32_t row = 0; row < count; ++row) {
-    Sequence &s = sequences_[slot_of(sequences[row])];
+    const Slot slot = slot_of(sequences[row]);
+    Sequence &s = sequences_[slot];
     const std::uint32_t length = lengths != nullptr ? lengths[row] : std::uint32_t{s.length};
     if (length > s.committed) s.committed = length;
-    publish |= publishable(s);
+    if (AKV_UNLIKELY(publishable(s))) publish_later(slot);
   }
-  if (publish) publish_batch(sequences, count);
   return AKV_OK;
 }
 
 // -- publishing --
 
-void Cache::publish_batch(const akv_sequence *sequences, std::uint32_t count) noexcept {
-  const ShortLock lock(mutex_);
-  for (std::uint32_t row = 0; row < count; ++row) {
-    const Slot slot = slot_of(sequences[row]);
-    if (publishable(sequences_[slot])) publish_locked(slot);
-  }
+// Before anybody looks into the index, see pending.hpp.
+void Cache::publish_later(Slot slot) noexcept {
+  sequences_[slot].pending = 1;
+  pending_.add(slot);
 }
 
-// Where something is in the way (an equal block that is still being written), nothing is lost: the next commit tries
-// again.
+void Cache::publish_pending_locked() noexcept {
+  pending_.drain([this](Slot slot) {
+    publish_locked(slot);
+    sequences_[slot].pending = 0;
+  });
+}
+
+// The sequence may be growing in another thread at this moment: of it, only what does not change while it is pending
+// is looked at, and known and committed. Where something is in the way (an equal block that is still being written),
+// nothing is lost: the next commit tries again.
 void Cache::publish_locked(Slot slot) noexcept {
   Sequence &s = sequences_[slot];
   const std::uint32_t target = whole_blocks_of(std::min<std::uint32_t>(s.known, s.committed));
   if (rest_[slot].no_publish == 0 && (s.flags & kLost) == 0 && publish_shared_locked(slot, target))
     publish_own_locked(slot, target);
-  refresh(slot);
+  s.publish_at = next_publish(rest_[slot]);
+}
+
+// Length at which there is something to publish: the first block that is not, own or in a private run on the path.
+std::uint32_t Cache::next_publish(const SequenceRest &rest) const noexcept {
+  if (rest.no_publish != 0) return kNever;
+  std::uint32_t first = rest.anchored_blocks;
+  for (RunId run = rest.anchor; run != kRoot && tree_.at(run).linked == 0; run = tree_.at(run).parent)
+    first = tree_.at(run).first_index;
+  return (first + 1) * block_tokens_;
 }
 
 // Private runs on the path (shared with forks or leases) are linked where they are. False: something is in the way.
@@ -100,11 +115,8 @@ bool Cache::publish_shared_locked(Slot slot, std::uint32_t target) noexcept {
     if (run == kNoRun) return true;
     const std::uint32_t start = tree_.at(run).first_index;
     if (tree_.at(run).dead != 0 || start >= target) return false;
-    if (tree_.find_child(tree_.at(run).parent, rest.domain, tokens_.of(tree_.at(run).first_block)) != kNoRun) {
-      // An equal block is published already. If all of this is the sequence's alone by now, it goes on as duplicates.
-      absorb_tail_locked(slot);
-      return rest.anchored_blocks <= start;
-    }
+    // An equal block is published already: two sequences share this run, it can't be a duplicate of one.
+    if (tree_.find_child(tree_.at(run).parent, rest.domain, tokens_.of(tree_.at(run).first_block)) != kNoRun) return false;
     const std::uint32_t count = std::min(target - start, tree_.at(run).blocks.count);
     if (count < tree_.at(run).blocks.count) run = tree_.split(run, count);
     tree_.link(run, span_of(rest, start, start + count));

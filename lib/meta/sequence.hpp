@@ -8,7 +8,7 @@
 #pragma once
 
 #include "base/handle.hpp"
-#include "base/relaxed.hpp"
+#include "base/shared_value.hpp"
 #include "meta/prefix/run.hpp"
 
 #include <atomic>
@@ -29,14 +29,15 @@ struct alignas(64) Sequence {
   std::atomic<std::uint64_t> gate;
   std::int32_t *table;                // its row of block ids
   Relaxed<std::uint32_t> length;
-  Relaxed<std::uint32_t> known;
-  Relaxed<std::uint32_t> committed;
+  Released<std::uint32_t> known;      // whoever publishes up to here finds the table and the token ids written
+  Released<std::uint32_t> committed;
   Relaxed<std::uint32_t> num_blocks;  // entries of the table, reserved ones included
   Relaxed<std::uint32_t> flags;
+  Released<std::uint32_t> pending;    // it waits in a list to be published; meanwhile its stretches may move
   std::uint32_t used_blocks;          // = blocks_for(length)
   std::uint32_t room;                 // tokens that still fit into the last used block, if it is its own; else 0
   std::int32_t tail_block;            // the last used block
-  std::uint32_t publish_at;           // when known and committed reach this, there is something to publish
+  Relaxed<std::uint32_t> publish_at;  // when known and committed reach this, there is something to publish
   std::uint32_t max_tokens;
   std::uint32_t version;              // of the table: changes when an entry is replaced or dropped
 };
@@ -54,7 +55,7 @@ struct Undo {
   std::uint32_t created;         // the plan belongs to create: going back means it never was
 };
 
-// Read and written under the cache's lock.
+// Read and written under the cache's lock; read by whoever has shut the gate, too, unless the sequence is pending.
 struct SequenceRest {
   RunId anchor;
   std::uint32_t anchored_blocks;

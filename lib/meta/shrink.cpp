@@ -22,7 +22,7 @@ Status Cache::check_truncate(const Sequence &s, const SequenceRest &rest, std::u
 bool Cache::truncate_quickly(Slot slot, std::uint32_t length, bool keep_blocks) noexcept {
   Sequence &s = sequences_[slot];
   const std::uint32_t blocks = blocks_of(length);
-  if ((s.flags & kLost) != 0 || blocks <= rest_[slot].anchored_blocks || (!keep_blocks && blocks != s.num_blocks)) return false;
+  if (s.pending != 0 || (s.flags & kLost) != 0 || blocks <= rest_[slot].anchored_blocks || (!keep_blocks && blocks != s.num_blocks)) return false;
   cut_lengths(s, length);
   s.used_blocks = blocks;
   s.tail_block = s.table[blocks - 1];
@@ -95,6 +95,7 @@ Status Cache::truncate_batch(const akv_sequence *sequences, const std::uint32_t 
   for (std::uint32_t row = 0; row < count; ++row) slow |= !truncate_quickly(slot_of(sequences[row]), lengths[row], keep_blocks);
   if (!slow) return AKV_OK;
   const ShortLock lock(mutex_);
+  publish_pending_locked();
   for (std::uint32_t row = 0; row < count; ++row)
     if (!truncate_quickly(slot_of(sequences[row]), lengths[row], keep_blocks))
       truncate_locked(slot_of(sequences[row]), lengths[row], keep_blocks);
@@ -119,6 +120,7 @@ Status Cache::set_length(Slot slot, std::uint32_t length) noexcept {
                      std::uint64_t{s.num_blocks} * block_tokens_);
   if (s.room == 0 && offset_of(s.length) != 0) {
     const ShortLock lock(mutex_);
+    publish_pending_locked();
     if (!absorb_tail_locked(slot))
       return fail(AKV_ERROR_PLAN_NEEDED, "the last block is shared and must be copied first: append or reserve instead");
     refresh(slot);

@@ -18,6 +18,7 @@ Status Cache::find_locked(std::uint64_t request_id, akv_sequence &out) noexcept 
 void Cache::read_info(Slot slot, akv_sequence_info &out) noexcept {
   const Sequence &s = sequences_[slot];
   const ShortLock lock(mutex_);
+  publish_pending_locked();
   const SequenceRest &rest = rest_[slot];
   RunId run = rest.anchor;
   while (run != kRoot && tree_.at(run).linked == 0) run = tree_.at(run).parent;
@@ -52,6 +53,7 @@ std::uint64_t Cache::used_bytes_locked() const noexcept {
 }
 
 void Cache::read_state_locked(akv_cache_state &out) noexcept {
+  publish_pending_locked();
   out.block_tokens = block_tokens_;
   out.num_blocks = config_.num_blocks;
   const std::uint32_t free = pool_.free() + supply_.in_magazines();
@@ -99,6 +101,7 @@ void Cache::read_state_locked(akv_cache_state &out) noexcept {
 }
 
 void Cache::measure_locked(akv_measures &out) noexcept {
+  publish_pending_locked();
   read_block_map_locked(map_.data);
   std::uint32_t free = 0, taken = 0;
   for (std::uint32_t block = 1; block <= config_.num_blocks; ++block) {

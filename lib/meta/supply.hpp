@@ -5,18 +5,20 @@
 // rare: one lock and one eviction fill it for a whole number of blocks (the idea of Bonwick's magazines, 2001).
 #pragma once
 
-#include "base/relaxed.hpp"
+#include "base/shared_value.hpp"
+#include "base/try_lock.hpp"
 #include "meta/block_pool.hpp"
 #include "meta/prefix/run_tree.hpp"
 
-#include <atomic>
+#include <algorithm>
+#include <mutex>
 
 namespace akv {
 
 // Blocks that a thread has taken ahead. Threads share one where there are more threads than magazines.
 struct alignas(64) Magazine {
   static constexpr std::uint32_t kCapacity = 60;
-  std::atomic<std::uint32_t> busy{0};
+  TryLock lock;
   Relaxed<std::uint32_t> count{0};
   Relaxed<std::uint64_t> popped{0};  // ever, without the cache's lock: the books are balanced with it
   std::int32_t ids[kCapacity];
@@ -33,15 +35,29 @@ class Supply {
   template <class Suits>
   [[nodiscard]] std::int32_t pop(Suits suits) noexcept {
     Magazine &magazine = mine();
-    if (magazine.busy.exchange(1, std::memory_order_acquire) != 0) return 0;
+    if (!magazine.lock.try_lock()) return 0;
     std::int32_t block = 0;
     if (const std::uint32_t count = magazine.count; count != 0 && suits(magazine.ids[count - 1])) {
       block = magazine.ids[count - 1];
       magazine.count = count - 1;
       magazine.popped += 1;
     }
-    magazine.busy.store(0, std::memory_order_release);
+    magazine.lock.unlock();
     return block;
+  }
+  // Without the lock: pop `count` blocks, or none and false.
+  [[nodiscard]] bool pop(std::uint32_t count, std::int32_t *out) noexcept {
+    Magazine &magazine = mine();
+    if (magazine.count < count || !magazine.lock.try_lock()) return false;
+    const std::uint32_t there = magazine.count;
+    const bool enough = there >= count;
+    if (enough) {
+      std::copy_n(magazine.ids + (there - count), count, out);
+      magazine.count = there - count;
+      magazine.popped += count;
+    }
+    magazine.lock.unlock();
+    return enough;
   }
 
   // With the lock. Blocks that take() could hand out.
@@ -65,14 +81,14 @@ class Supply {
     pool_.take(count, out);
   }
 
-  // With the lock: fill this thread's magazine, if there is anything to fill it with.
+  // With the lock: fill this thread's magazine, as far as there is anything to fill it with.
   void refill() noexcept;
 
   std::uint64_t refills() const noexcept { return refills_; }
   void mark(std::uint8_t *map, std::uint8_t code) noexcept;
 
  private:
-  Magazine &mine() noexcept;
+  Magazine &mine() noexcept { return magazines_[thread_index() % kMagazines]; }
   void drain() noexcept;
 
   BlockPool &pool_;

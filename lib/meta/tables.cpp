@@ -211,6 +211,11 @@ void Cache::pad_tables(std::uint32_t num_sequences, std::uint64_t query, std::ui
 }
 
 Status Cache::read_tables(const akv_batch &batch, const akv_tables &tables) noexcept {
+  for (std::uint32_t i = 0; i < batch.num_sequences; ++i) {
+    if (AKV_LIKELY(sequences_[slot_of(batch.sequences[i])].pending == 0)) continue;
+    const ShortLock lock(mutex_);  // which blocks are its own to write to is about to change
+    publish_pending_locked();
+  }
   std::uint64_t query = 0, indices = 0;
   std::uint32_t widest = 0;
   for (std::uint32_t i = 0; i < batch.num_sequences; ++i) {

@@ -15,15 +15,7 @@ void Cache::refresh(Slot slot) noexcept {
   s.tail_block = s.used_blocks != 0 ? s.table[s.used_blocks - 1] : AKV_NULL_BLOCK;
   const bool own_tail = s.used_blocks > rest.anchored_blocks;
   s.room = own_tail ? s.used_blocks * block_tokens_ - s.length : 0;
-  if (rest.no_publish != 0) {
-    s.publish_at = kNever;
-    return;
-  }
-  // The first block that is not published: the own ones, or those of a private run on the path.
-  std::uint32_t first = rest.anchored_blocks;
-  for (RunId run = rest.anchor; run != kRoot && tree_.at(run).linked == 0; run = tree_.at(run).parent)
-    first = tree_.at(run).first_index;
-  s.publish_at = (first + 1) * block_tokens_;
+  s.publish_at = next_publish(rest);
 }
 
 // The blocks were secured.

@@ -102,6 +102,16 @@ Status Cache::check_late_tokens(Slot slot, std::uint32_t first, const std::int32
   return AKV_OK;
 }
 
+// Known ones are not written again: they may be published, and read by others.
+void Cache::write_late_tokens(Slot slot, std::uint32_t first, const std::int32_t *tokens, std::uint32_t count) noexcept {
+  const Sequence &s = sequences_[slot];
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uint32_t at = first + i, index = whole_blocks_of(at);
+    std::int32_t &token = tokens_.of(s.table[index])[at - index * block_tokens_];
+    if (token == AKV_TOKEN_UNKNOWN) token = tokens[i];
+  }
+}
+
 Status Cache::set_tokens_batch(const akv_batch &batch) noexcept {
   std::uint32_t used = 0;
   for (std::uint32_t row = 0; row < batch.num_sequences; ++row) {
@@ -113,18 +123,16 @@ Status Cache::set_tokens_batch(const akv_batch &batch) noexcept {
     }
     used += count;
   }
-  bool publish = false;
   used = 0;
   for (std::uint32_t row = 0; row < batch.num_sequences; ++row) {
     const Slot slot = slot_of(batch.sequences[row]);
     const std::uint32_t count = batch.num_tokens != nullptr ? batch.num_tokens[row] : 1, first = batch.first[row];
     Sequence &s = sequences_[slot];
-    write_tokens(slot, first, batch.tokens + used, count);
+    write_late_tokens(slot, first, batch.tokens + used, count);
     used += count;
     if (first <= s.known && first + count > s.known) advance_known(slot);
-    publish |= publishable(s);
+    if (publishable(s)) publish_later(slot);
   }
-  if (publish) publish_batch(batch.sequences, batch.num_sequences);
   return AKV_OK;
 }
 

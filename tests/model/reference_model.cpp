@@ -206,12 +206,17 @@ void Model::take(Sequence &s, std::uint32_t count) {
   }
 }
 
+void Model::refill() {
+  if (in_magazine_ >= config.magazine) return;
+  const std::uint32_t wanted = config.magazine - in_magazine_;
+  if (pool_free() < wanted) evict(wanted - pool_free());
+  const std::uint32_t more = std::min(pool_free(), wanted);
+  in_magazine_ += more;
+  counters_.refills += more != 0;
+}
+
 bool Model::pop_from_magazine() {
-  if (in_magazine_ == 0) {
-    if (pool_free() < config.magazine) evict(config.magazine - pool_free());
-    in_magazine_ = std::min(pool_free(), config.magazine);
-    counters_.refills += in_magazine_ != 0;
-  }
+  if (in_magazine_ == 0) refill();
   if (in_magazine_ == 0) return false;
   --in_magazine_;
   return true;
@@ -295,6 +300,7 @@ Sequence &Model::new_sequence(akv_sequence handle, std::uint64_t domain, const a
 akv_status Model::can_allocate(const Tokens &prompt, std::uint64_t domain, const akv_sequence_options &given, akv_room &want) {
   akv_sequence_options options = given;
   if (options.max_tokens == 0) options.max_tokens = config.max_tokens;
+  publish_pending();
   Match m;
   if ((options.flags & AKV_SEQUENCE_NO_MATCH) == 0 && prompt.size() > 1)
     m = match(domain, prompt, static_cast<std::uint32_t>(prompt.size()) - 1);
@@ -476,6 +482,10 @@ akv_status Model::append(std::vector<Row> rows, bool commit, bool may_plan, bool
     shared_tails |= !row.tokens.empty() && tail_shared(s);
   }
   std::vector<Sequence *> copies;
+  // A few blocks and nothing special: out of the magazine, without the lock.
+  const bool popped = !shared_tails && needed != 0 && !looking_ && needed <= in_magazine_;
+  if (popped) in_magazine_ -= static_cast<std::uint32_t>(needed);
+  if (shared_tails) publish_pending();
   for (const Row &row : rows) {
     if (row.tokens.empty() || !tail_shared(*row.sequence)) continue;
     if (absorb(*row.sequence)) continue;
@@ -486,11 +496,11 @@ akv_status Model::append(std::vector<Row> rows, bool commit, bool may_plan, bool
   const bool plan_wanted = !copies.empty() || (needed != 0 && looking_);
   if (plan_wanted && !may_plan) return AKV_ERROR_PLAN_NEEDED;
   if (plan_wanted && plans.size() == config.max_plans) return AKV_ERROR_NO_PLANS;
-  if ((needed != 0 || shared_tails) && !secure(static_cast<std::uint32_t>(needed))) {
+  if (!popped && (needed != 0 || shared_tails) && !secure(static_cast<std::uint32_t>(needed))) {
     ++counters_.refused_no_blocks;
     return AKV_ERROR_NO_BLOCKS;
   }
-  if (pool_free() < needed) evict(static_cast<std::uint32_t>(needed) - pool_free());
+  if (!popped && pool_free() < needed) evict(static_cast<std::uint32_t>(needed) - pool_free());
   Plan *plan = copies.empty() ? nullptr : &open_plan();
   for (Row &row : rows) {
     Sequence &s = *row.sequence;
@@ -507,7 +517,10 @@ akv_status Model::append(std::vector<Row> rows, bool commit, bool may_plan, bool
       plan->records.push_back({AKV_PLAN_ZERO, 0, 0, 0, s.table[at], 0, 0, 0, config.block_tokens, s.handle, 0, 0});
     }
   }
-  if (needed != 0 || shared_tails) note_peak();
+  if (!popped && (needed != 0 || shared_tails)) {
+    note_peak();
+    if (needed <= config.magazine) refill();
+  }
   want = AKV_NONE;
   if (plan != nullptr) {
     plan->handle = want = got;
@@ -524,7 +537,7 @@ akv_status Model::append(std::vector<Row> rows, bool commit, bool may_plan, bool
     }
   }
   for (Row &row : rows)
-    if (plan == nullptr && commit) publish(*row.sequence);
+    if (plan == nullptr && commit) publish_later(*row.sequence);
   return AKV_OK;
 }
 
@@ -533,6 +546,7 @@ akv_status Model::reserve(Sequence &s, std::uint32_t num_tokens, bool may_plan, 
   if (num_tokens > s.max_tokens) return AKV_ERROR_NO_CAPACITY;
   want = AKV_NONE;
   if (num_tokens <= s.length()) return AKV_OK;
+  publish_pending();
   bool copy = false;
   if (tail_shared(s) && !absorb(s)) {
     if (s.committed < s.length()) return AKV_ERROR_NOT_COMMITTED;
@@ -568,6 +582,7 @@ akv_status Model::reserve(Sequence &s, std::uint32_t num_tokens, bool may_plan, 
 }
 
 akv_status Model::can_extend(Sequence &s, std::uint32_t count, akv_room &want) {
+  publish_pending();
   const bool shared = count != 0 && tail_shared(s) && !absorbable(s), too_long = count > s.max_tokens - s.length();
   const std::uint32_t blocks = too_long ? 0 : blocks_of(s.length() + count), have = static_cast<std::uint32_t>(s.table.size());
   want.blocks_needed = std::max(blocks, have) - have + shared;
@@ -590,7 +605,7 @@ akv_status Model::set_tokens(Sequence &s, std::uint32_t first, const Tokens &tok
     if (tokens[i] == kUnknown || (s.tokens[first + i] != kUnknown && s.tokens[first + i] != tokens[i]))
       return AKV_ERROR_INVALID_ARGUMENT;
   std::copy(tokens.begin(), tokens.end(), s.tokens.begin() + first);
-  publish(s);
+  publish_later(s);
   return AKV_OK;
 }
 
@@ -625,17 +640,32 @@ akv_status Model::commit(const std::vector<Sequence *> &batch, const std::vector
   }
   std::uint64_t number = 0;
   if (akv_status status = commit_number(ticket, number); status != AKV_OK) return status;
+  if (ticket != 0) publish_pending();
   for (std::size_t i = 0; i < batch.size(); ++i) {
     Sequence &s = *batch[i];
-    if (lengths[i] > s.committed) {
-      if (number != 0) note_ticket(s, s.committed, number, number);
-      s.committed = lengths[i];
-      if (ticket != 0) publish(s);
-    }
+    const bool more = lengths[i] > s.committed;
+    if (more && number != 0) note_ticket(s, s.committed, number, number);
+    s.committed = std::max(s.committed, lengths[i]);
+    if (ticket == 0) publish_later(s);
+    else if (more) publish(s);
   }
-  if (ticket == 0)
-    for (Sequence *s : batch) publish(*s);
   return AKV_OK;
+}
+
+void Model::publish_later(Sequence &s) {
+  std::uint32_t first = 0;
+  while (first < s.path.size() && s.path[first]->linked) ++first;
+  if (s.pending || s.no_publish || std::min(s.known(), s.committed) / config.block_tokens <= first) return;
+  s.pending = true;
+  pending_.push_back(&s);
+}
+
+void Model::publish_pending() {
+  for (Sequence *s : pending_) {
+    publish(*s);
+    s->pending = false;
+  }
+  pending_.clear();
 }
 
 void Model::publish(Sequence &s) {
@@ -655,11 +685,7 @@ void Model::publish(Sequence &s) {
     Node *node = s.path[at];
     if (node->linked) continue;
     if (node->dead || at >= target) return;
-    if (equal_child(node->parent, s.domain, s.tokens.data() + at * size) != nullptr) {
-      absorb(s);
-      if (s.path.size() > at) return;
-      break;
-    }
+    if (equal_child(node->parent, s.domain, s.tokens.data() + at * size) != nullptr) return;
     link(node, at);
   }
   while (s.path.size() < target) {
@@ -699,6 +725,7 @@ akv_status Model::fork(Sequence &parent, std::uint32_t length, const akv_sequenc
   options.reserve_tokens = 0;
   if (options.max_tokens == 0) options.max_tokens = parent.max_tokens;
   if (akv_status status = check_admission(options, length); status != AKV_OK) return status;
+  publish_pending();
   const std::uint32_t blocks = blocks_of(length);
   share(parent, blocks);
   Sequence &child = new_sequence(got, parent.domain, options, options.max_tokens);
@@ -735,6 +762,7 @@ akv_status Model::truncate(Sequence &s, std::uint32_t length, bool keep) {
   if (length > s.length()) return AKV_ERROR_OUT_OF_RANGE;
   if (s.lost && length > s.sound) return AKV_ERROR_CONTENT_LOST;
   const std::uint32_t blocks = blocks_of(length);
+  if (s.pending || s.lost || blocks <= s.path.size() || (!keep && blocks != s.table.size())) publish_pending();
   const bool inside = length % config.block_tokens != 0;
   if (blocks < s.path.size() || (blocks == s.path.size() && inside)) truncate_path(s, blocks, inside);
   if (!keep)
@@ -754,12 +782,16 @@ akv_status Model::set_length(Sequence &s, std::uint32_t length) {
   if (akv_status status = quiet(s); status != AKV_OK) return status;
   if (length > s.max_tokens) return AKV_ERROR_NO_CAPACITY;
   if (blocks_of(length) > s.table.size()) return AKV_ERROR_OUT_OF_RANGE;
-  if (tail_shared(s) && !absorb(s)) return AKV_ERROR_PLAN_NEEDED;
+  if (tail_shared(s)) {
+    publish_pending();
+    if (!absorb(s)) return AKV_ERROR_PLAN_NEEDED;
+  }
   s.tokens.resize(length, kUnknown);
   return AKV_OK;
 }
 
 void Model::free(Sequence &s, bool in_flight) {
+  publish_pending();
   drop_duplicates(s, 0);
   Plan *plan = s.plan;
   if (plan != nullptr) {
@@ -779,6 +811,7 @@ void Model::free(Sequence &s, bool in_flight) {
 
 std::uint32_t Model::drop_owner(std::uint64_t owner, bool in_flight) {
   std::uint32_t released = 0;
+  publish_pending();
   for (Sequence *s : in_order_of_slots(sequences)) {
     if (s->owner != owner) continue;
     free(*s, in_flight);
@@ -795,6 +828,7 @@ std::uint32_t Model::drop_owner(std::uint64_t owner, bool in_flight) {
 // -- pins, leases, clear --
 
 akv_status Model::pin(const Tokens &prompt, std::uint64_t domain, std::uint64_t owner, akv_pin got, std::uint32_t &tokens) {
+  publish_pending();
   const Match m = match(domain, prompt, static_cast<std::uint32_t>(prompt.size()));
   if (m.path.empty()) return AKV_ERROR_NOT_FOUND;
   if (holds.size() == config.max_holds) return AKV_ERROR_NO_HOLDS;
@@ -812,6 +846,7 @@ akv_status Model::lease(Sequence &s, std::uint32_t num_tokens, std::uint64_t own
   if (akv_status status = quiet(s); status != AKV_OK) return status;
   if (num_tokens == 0 || num_tokens > s.length()) return AKV_ERROR_OUT_OF_RANGE;
   if (holds.size() == config.max_holds) return AKV_ERROR_NO_HOLDS;
+  publish_pending();
   const std::uint32_t blocks = blocks_of(num_tokens);
   share(s, blocks);
   holds.push_back({got, owner, false, s.path[blocks - 1]});
@@ -827,6 +862,7 @@ void Model::release(std::uint64_t handle) {
 }
 
 std::uint32_t Model::clear(const std::uint64_t *domain, bool keep_pinned) {
+  publish_pending();
   look_who_holds();
   std::uint32_t blocks = 0;
   for (Sequence &s : sequences) s.no_publish |= domain == nullptr || s.domain == *domain;
@@ -867,6 +903,7 @@ std::uint32_t Model::first_planned(const Sequence &s) const {
 }
 
 std::uint32_t Model::abandon(std::uint64_t ticket) {
+  publish_pending();
   for (Node &node : nodes_) node.lost |= !settled(node.last_ticket) && node.first_ticket <= ticket && ticket <= node.last_ticket;
   for (Node &node : nodes_)
     for (const Node *above = node.parent; above != nullptr; above = above->parent) node.lost |= above->lost;
@@ -921,6 +958,7 @@ void Model::close(Plan &plan) {
 akv_status Model::finish(Plan &plan, std::uint64_t ticket) {
   std::uint64_t number = 0;
   if (akv_status status = commit_number(ticket, number); status != AKV_OK) return status;
+  publish_pending();
   const std::uint64_t wait = unsettled(plan.wait), last = std::max(number, wait);
   const std::uint64_t first = number != 0 && wait != 0 ? std::min(number, wait) : last;
   while (!plan.sequences.empty()) {
@@ -938,6 +976,7 @@ akv_status Model::finish(Plan &plan, std::uint64_t ticket) {
 }
 
 void Model::abandon_plan(Plan &plan) {
+  publish_pending();
   while (!plan.sequences.empty()) {
     Sequence &s = *plan.sequences.front();
     plan.sequences.pop_front();

@@ -48,7 +48,7 @@ struct Sequence {
   std::vector<std::int32_t> table;   // all blocks; the first path.size() are the path's, or duplicates of them
   std::uint64_t request_id = 0, owner = 0, domain = 0;
   std::uint32_t max_tokens = 0, sound = 0, commit_on_finish = 0;
-  bool no_publish = false, lost = false;
+  bool no_publish = false, lost = false, pending = false;
   std::uint64_t ticket_from = 0, first_ticket = 0, last_ticket = 0;
   Plan *plan = nullptr;
 
@@ -87,6 +87,9 @@ struct Match {
 class Model {
  public:
   explicit Model(const Config &config);
+
+  // Content is published when somebody is about to look: every call but growing and committing does that first.
+  void publish_pending();
 
   // Where new blocks come from: the library's table of this sequence after the call.
   std::function<std::vector<std::int32_t>(akv_sequence)> read_table;
@@ -170,6 +173,7 @@ class Model {
   std::uint32_t pool_free() const { return static_cast<std::uint32_t>(free_.size()) - in_magazine_; }
   void take(Sequence &s, std::uint32_t count);
   bool pop_from_magazine();
+  void refill();
   bool scrub(std::int32_t id, std::uint64_t domain);
   void condemn(std::int32_t id);
   void meet(std::uint64_t domain);
@@ -187,6 +191,7 @@ class Model {
   void share(Sequence &s, std::uint32_t blocks);
   void copy_tail(Sequence &s, Plan &plan);
   void publish(Sequence &s);
+  void publish_later(Sequence &s);
   void note_ticket(Sequence &s, std::uint64_t from, std::uint64_t first, std::uint64_t last);
   void truncate_path(Sequence &s, std::uint32_t blocks, bool inside);
   void drop_duplicates(Sequence &s, std::uint32_t from);
@@ -198,6 +203,7 @@ class Model {
   Plan &open_plan();
 
   std::list<Node> nodes_;
+  std::vector<Sequence *> pending_;
   std::set<std::int32_t> free_;  // magazines included
   std::vector<std::pair<std::uint64_t, std::int32_t>> quarantine_;
   std::uint32_t in_magazine_ = 0;
