@@ -78,7 +78,7 @@ typedef uint64_t akv_pin;
 /* A ticket is a number that grows with each one opened in its cache (ticket.h). 0 means "nothing to wait for". */
 typedef uint64_t akv_ticket;
 
-#define AKV_NONE ((uint64_t)0)
+#define AKV_NONE UINT64_C(0)
 
 /* For fields whose zero has a meaning of its own. */
 #define AKV_UNSET UINT32_MAX

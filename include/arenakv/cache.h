@@ -2,8 +2,9 @@
  * A cache knows numbers, never addresses: it is whole without any memory behind it (a scheduler, a simulator).
  *
  * Threads: any call from any thread. One sequence belongs to one caller at a time; a second call that meets it is
- * answered with BUSY. A sequence grows inside its block without a lock; what touches shared state (a new block in
- * one token of sixteen, admission, publishing, leaving) takes one short lock of the cache.
+ * answered with BUSY. Growing and committing take no lock but one for every magazine of blocks that a thread takes
+ * ahead; admission, forks and leaving take one short lock of the cache, and publish what was committed before they
+ * look into the index.
  */
 #ifndef ARENAKV_CACHE_H
 #define ARENAKV_CACHE_H
@@ -20,7 +21,7 @@ enum {
 };
 
 enum {
-  AKV_SCRUB_DOMAIN = 0, /* before another domain gets the block, and after work on it was abandoned (the default) */
+  AKV_SCRUB_DOMAIN = 0, /* before another domain gets a block, and after work on it was abandoned (default) */
   AKV_SCRUB_NONE = 1,   /* never: every prompt belongs to one trust domain */
   AKV_SCRUB_ALWAYS = 2  /* before every reuse */
 };
@@ -28,7 +29,8 @@ enum {
 /* Scrubbing means: a block that held K/V is handed out with a plan that zeroes it first (plan.h). Blocks that were
  * never used are not scrubbed: the memory behind a cache must start as zeroes, the null block included. */
 
-enum { AKV_CACHE_PREFAULT = 1u /* touch all metadata in akv_cache_create(), so that no later call meets a page fault */ };
+/* Flags are macros, constants of a set are enumerators: so `on ? AKV_... : 0u` is fine in C++ as well. */
+#define AKV_CACHE_PREFAULT 1u /* touch all metadata in akv_cache_create(): no later call meets a page fault */
 
 /* Zero means default. The defaults are the ones of the specification's row D1. */
 typedef struct akv_cache_config {
@@ -54,7 +56,7 @@ typedef struct akv_cache_config {
 } akv_cache_config;
 
 #define AKV_CACHE_CONFIG_INIT                                                                                       \
-  {(uint32_t)sizeof(akv_cache_config), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, NULL, NULL}
+  {sizeof(akv_cache_config), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, NULL, NULL}
 
 /* What a cache of this configuration would need, without making one: the price before the order.
  * META     O(planes).

@@ -58,7 +58,7 @@ typedef struct akv_sizes {
   uint64_t metadata_reserved_bytes;  /* address space of the cache's metadata */
 } akv_sizes;
 
-#define AKV_SIZES_INIT {(uint32_t)sizeof(akv_sizes), 0u, 0u, 0u, 0u, 0u, 0u}
+#define AKV_SIZES_INIT {sizeof(akv_sizes), 0u, 0u, 0u, 0u, 0u, 0u}
 
 /* Blocks that `num_tokens` tokens take: ceil(num_tokens / block_tokens); 0 if block_tokens is 0.
  * META     O(1).

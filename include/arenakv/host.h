@@ -24,7 +24,7 @@ typedef struct akv_allocator {
   void (*release)(void *context, void *memory, uint64_t size, uint64_t alignment);
 } akv_allocator;
 
-#define AKV_ALLOCATOR_INIT {(uint32_t)sizeof(akv_allocator), 0u, NULL, NULL, NULL}
+#define AKV_ALLOCATOR_INIT {sizeof(akv_allocator), 0u, NULL, NULL, NULL}
 
 enum {
   AKV_LOG_WARNING = 1, /* something is wrong and the library coped: an audit failed, content was given up */

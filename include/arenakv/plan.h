@@ -15,7 +15,7 @@
 AKV_BEGIN_DECLS
 
 enum {
-  AKV_PLAN_COPY_ON_WRITE = 1, /* copy tokens [first_token, first_token + num_tokens) of source to target: a shared tail */
+  AKV_PLAN_COPY_ON_WRITE = 1, /* copy tokens first_token .. + num_tokens of source to target: a shared tail */
   AKV_PLAN_PARTIAL = 2,       /* the same, out of a cached block that begins alike */
   AKV_PLAN_ZERO = 3           /* zero the whole target block; the source is the null block */
 };
@@ -45,7 +45,7 @@ typedef struct akv_plan_info {
   uint64_t zeroed_blocks; /* to be zeroed: times bytes_per_block */
 } akv_plan_info;
 
-#define AKV_PLAN_INFO_INIT {(uint32_t)sizeof(akv_plan_info), 0u, 0u, 0u, 0u, 0u}
+#define AKV_PLAN_INFO_INIT {sizeof(akv_plan_info), 0u, 0u, 0u, 0u, 0u}
 
 /* Read a plan's size and price.
  * META     O(1); one short lock.
@@ -58,7 +58,8 @@ akv_plan_read_info(akv_cache *cache, akv_plan plan, akv_plan_info *out_info) AKV
  * records the plan has, also when the buffer is too small for the rest of them.
  * META     O(records); one short lock.
  * Thread   any.
- * Fails    as every call, OUT_OF_RANGE (first), BUFFER_TOO_SMALL (the buffer is full of records, out_count is written). */
+ * Fails    as every call, OUT_OF_RANGE (first), BUFFER_TOO_SMALL (the buffer is full of records, and out_count is
+ *          written). */
 AKV_META AKV_NODISCARD akv_status
 akv_plan_read_records(akv_cache *cache, akv_plan plan, uint32_t first, akv_plan_record *out_records, uint32_t capacity,
                       uint32_t *out_count) AKV_NOEXCEPT;

@@ -23,7 +23,7 @@ typedef struct akv_prompt {
                           * caller (never a hash of a name), compared exactly; 0 is a domain like any other */
 } akv_prompt;
 
-#define AKV_PROMPT_INIT {(uint32_t)sizeof(akv_prompt), 0u, NULL, 0u}
+#define AKV_PROMPT_INIT {sizeof(akv_prompt), 0u, NULL, 0u}
 
 typedef struct akv_match {
   uint32_t struct_size;
@@ -35,7 +35,7 @@ typedef struct akv_match {
   akv_ticket wait;         /* its writer has not finished: what to wait for, see ticket.h. 0: nothing */
 } akv_match;
 
-#define AKV_MATCH_INIT {(uint32_t)sizeof(akv_match), 0u, 0u, 0u, 0u}
+#define AKV_MATCH_INIT {sizeof(akv_match), 0u, 0u, 0u, 0u}
 
 /* How much of this prompt is cached? Nothing is acquired and nothing moves in the eviction order, so the answer may
  * have changed by the time of akv_sequence_create(), which asks again itself.
@@ -49,7 +49,7 @@ enum {
   AKV_MISS_NONE = 0,          /* all that may hit does, and it is settled */
   AKV_MISS_NEVER_STORED = 1,  /* nobody has published the next block here, or it was evicted */
   AKV_MISS_OTHER_DOMAIN = 2,  /* another domain has it: equal tokens, no sharing */
-  AKV_MISS_NOT_COMMITTED = 3, /* a live sequence of this domain has it, its K/V are not committed or a token is unknown */
+  AKV_MISS_NOT_COMMITTED = 3, /* a live sequence of this domain has it; K/V not committed, or a token unknown */
   AKV_MISS_IN_FLIGHT = 4,     /* it hits, and its writer has not finished: wait for the ticket */
   AKV_MISS_LAST_TOKEN = 5     /* the next block is cached, and kept back for the last token's sake */
 };
@@ -66,7 +66,7 @@ typedef struct akv_explanation {
   akv_sequence sequence;   /* NOT_COMMITTED: who has it */
 } akv_explanation;
 
-#define AKV_EXPLANATION_INIT {(uint32_t)sizeof(akv_explanation), 0u, 0u, 0u, 0u, 0u, 0u, 0u}
+#define AKV_EXPLANATION_INIT {sizeof(akv_explanation), 0u, 0u, 0u, 0u, 0u, 0u, 0u}
 
 /* Explain a match, for the operator: it tells that another domain has the same tokens, so do not show it to tenants.
  * SETUP    O(live sequences x blocks + runs): for diagnosis, not for every request; holds the cache's lock.
@@ -92,7 +92,7 @@ akv_prefix_pin(akv_cache *cache, const akv_prompt *prompt, uint64_t owner, akv_p
  * Fails    as every call. */
 AKV_META AKV_NODISCARD akv_status akv_prefix_unpin(akv_cache *cache, akv_pin pin) AKV_NOEXCEPT;
 
-enum { AKV_CLEAR_KEEP_PINNED = 1u /* what pins hold stays findable */ };
+#define AKV_CLEAR_KEEP_PINNED 1u /* what pins hold stays findable */
 
 /* Make all that is in the index unfindable: for new weights, a changed adapter, a tenant that left. What nobody
  * holds goes back to the pool. Live sequences go on, but neither they nor their forks publish anything any more: all

@@ -25,14 +25,12 @@
 
 AKV_BEGIN_DECLS
 
-enum {
-  AKV_SEQUENCE_COMMITTED = 1u,   /* for simulators: the prompt's K/V count as written, once a plan is finished */
-  AKV_SEQUENCE_PARTIAL = 2u,     /* also take hits that end inside a block; you run the plan. Not with NO_MATCH */
-  AKV_SEQUENCE_PREFIX_ONLY = 4u, /* place the cached prefix only; the prompt follows in chunks, by append. Room is
-                                  * asked for that and reserve_tokens alone; a prompt over max_tokens is refused */
-  AKV_SEQUENCE_NO_MATCH = 8u,    /* share nothing (prompt log-probabilities want every position computed) */
-  AKV_SEQUENCE_NO_PUBLISH = 16u  /* what is computed here, and in its forks, is never found by others */
-};
+#define AKV_SEQUENCE_COMMITTED 1u   /* for simulators: the prompt's K/V count as written, once a plan is finished */
+#define AKV_SEQUENCE_PARTIAL 2u     /* also take hits that end inside a block; you run the plan. Not with NO_MATCH */
+#define AKV_SEQUENCE_PREFIX_ONLY 4u /* place the cached prefix only; the prompt follows in chunks, by append. Room is
+                                     * asked for that and reserve_tokens alone; a prompt over max_tokens is refused */
+#define AKV_SEQUENCE_NO_MATCH 8u    /* share nothing (prompt log-probabilities want every position computed) */
+#define AKV_SEQUENCE_NO_PUBLISH 16u /* what is computed here, and in its forks, is never found by others */
 
 /* Zero means default. */
 typedef struct akv_sequence_options {
@@ -45,7 +43,7 @@ typedef struct akv_sequence_options {
   uint32_t max_tokens;     /* it may never be longer; 0: max_tokens_per_sequence; for a fork: as its parent */
 } akv_sequence_options;
 
-#define AKV_SEQUENCE_OPTIONS_INIT {(uint32_t)sizeof(akv_sequence_options), 0u, 0u, 0u, 0u, 0u}
+#define AKV_SEQUENCE_OPTIONS_INIT {sizeof(akv_sequence_options), 0u, 0u, 0u, 0u, 0u}
 
 /* What a new sequence got. */
 typedef struct akv_created {
@@ -60,7 +58,7 @@ typedef struct akv_created {
   akv_ticket wait;         /* the shared blocks' writer has not finished: what to wait for, see ticket.h; 0: nothing */
 } akv_created;
 
-#define AKV_CREATED_INIT {(uint32_t)sizeof(akv_created), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u}
+#define AKV_CREATED_INIT {sizeof(akv_created), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u}
 
 /* Create a sequence for a prompt: share what is cached, take blocks for the rest. `prompt` may be NULL or without
  * tokens: an empty sequence (of domain 0 when NULL). Where the prompt has AKV_TOKEN_UNKNOWN, the match and `known`
@@ -88,7 +86,7 @@ typedef struct akv_room {
   akv_ticket oldest_open;      /* what quarantine waits for first; 0: no ticket is open */
 } akv_room;
 
-#define AKV_ROOM_INIT {(uint32_t)sizeof(akv_room), 0, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u}
+#define AKV_ROOM_INIT {sizeof(akv_room), 0, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u}
 
 /* Would akv_sequence_create() with these arguments succeed?
  * META     O(cached blocks); one short lock. Changes nothing.
@@ -105,12 +103,12 @@ akv_cache_can_allocate(akv_cache *cache, const akv_prompt *prompt, const akv_seq
 AKV_META AKV_NODISCARD akv_status
 akv_sequence_can_extend(akv_cache *cache, akv_sequence sequence, uint32_t num_tokens, akv_room *out_room) AKV_NOEXCEPT;
 
-enum { AKV_APPEND_COMMITTED = 1u /* for simulators: and commit up to the new length, once a plan is finished */ };
+#define AKV_APPEND_COMMITTED 1u /* for simulators: and commit up to the new length, once a plan is finished */
 
 /* Append `num_tokens` tokens; `tokens` NULL: not known yet. A shared last block is replaced by a block of its own
  * (copy-on-write): `out_plan` says what to copy before the next kernel. `out_plan` may be NULL where no fork, lease,
  * truncation or scrubbing can ask for one.
- * META     O(1) inside a block, O(new blocks) beyond; a lock only for new blocks and for publishing.
+ * META     O(1) inside a block, O(new blocks) beyond; no lock but one for a magazine of new blocks.
  * Thread   any, per-seq.
  * Fails    as every call, BUSY, PLAN_OPEN, CONTENT_LOST, NO_CAPACITY, NO_BLOCKS, PLAN_NEEDED, NO_PLANS,
  *          NOT_COMMITTED (a shared last block has tokens without K/V: commit them first). On failure nothing has
@@ -130,7 +128,7 @@ akv_sequence_reserve(akv_cache *cache, akv_sequence sequence, uint32_t num_token
 
 /* Set token ids that were unknown when they were appended (asynchronous sampling), at positions
  * first .. first + num_tokens - 1. An id that is known can't be changed; setting it again is fine.
- * META     O(num_tokens); a lock only for publishing.
+ * META     O(num_tokens); no lock.
  * Thread   any, per-seq.
  * Fails    as every call, INVALID_ARGUMENT (a known id would change, or AKV_TOKEN_UNKNOWN), OUT_OF_RANGE, BUSY,
  *          CONTENT_LOST. */
@@ -142,10 +140,11 @@ akv_sequence_set_tokens(akv_cache *cache, akv_sequence sequence, uint32_t first,
  * work is queued. Whole blocks whose tokens are known can be found by others from now on; who finds them while the
  * ticket is open is told to wait. A `length` below what is committed already changes nothing. A ticket that has been
  * retired counts as 0.
- * META     O(blocks that became whole); a lock only for those, and with a ticket.
+ * META     O(1), and no lock, without a ticket; with one, a short lock. The next call that looks into the index
+ *          publishes what was committed.
  * Thread   any, per-seq.
- * Fails    as every call, OUT_OF_RANGE, BUSY, PLAN_OPEN, CONTENT_LOST (also: the ticket was abandoned), BAD_HANDLE (the
- *          ticket is of another cache, or ended so long ago that its end is forgotten). */
+ * Fails    as every call, OUT_OF_RANGE, BUSY, PLAN_OPEN, CONTENT_LOST (also: the ticket was abandoned), BAD_HANDLE
+ *          (the ticket is of another cache, or ended so long ago that its end is forgotten). */
 AKV_META AKV_NODISCARD akv_status
 akv_sequence_commit(akv_cache *cache, akv_sequence sequence, uint32_t length, akv_ticket ticket) AKV_NOEXCEPT;
 
@@ -162,7 +161,7 @@ AKV_META AKV_NODISCARD akv_status
 akv_sequence_fork(akv_cache *cache, akv_sequence parent, uint32_t length, const akv_sequence_options *options,
                   akv_sequence *out_child) AKV_NOEXCEPT;
 
-enum { AKV_TRUNCATE_KEEP_BLOCKS = 1u /* its own blocks behind the new end stay with it as reserved ones */ };
+#define AKV_TRUNCATE_KEEP_BLOCKS 1u /* its own blocks behind the new end stay with it as reserved ones */
 
 /* Drop all tokens from position `length` on, and the blocks behind, reserved ones included: rejected drafts, a
  * context that is cut. `known` and `committed` are cut with it. What was published stays cached, and a cut inside a
@@ -170,7 +169,8 @@ enum { AKV_TRUNCATE_KEEP_BLOCKS = 1u /* its own blocks behind the new end stay w
  * the sound part (akv_sequence_info.sound_tokens) or below.
  * META     O(blocks dropped); one short lock.
  * Thread   any, per-seq.
- * Fails    as every call, OUT_OF_RANGE (longer than it is), BUSY, PLAN_OPEN, CONTENT_LOST (longer than the sound part). */
+ * Fails    as every call, OUT_OF_RANGE (longer than it is), BUSY, PLAN_OPEN, CONTENT_LOST (longer than the sound
+ *          part). */
 AKV_META AKV_NODISCARD akv_status
 akv_sequence_truncate(akv_cache *cache, akv_sequence sequence, uint32_t length, uint32_t flags) AKV_NOEXCEPT;
 
@@ -199,10 +199,8 @@ AKV_META AKV_NODISCARD akv_status
 akv_sequence_free_batch(akv_cache *cache, const akv_sequence *sequences, uint32_t count, uint32_t *out_freed,
                         uint32_t *out_stale, akv_status *out_statuses) AKV_NOEXCEPT;
 
-enum {
-  AKV_DROP_IN_FLIGHT = 1u /* also its leases, and what open plans lease for its sequences: you vouch that nothing of this
-                           * owner's reads or writes any more */
-};
+#define AKV_DROP_IN_FLIGHT 1u /* also its leases, and what open plans lease for its sequences: you vouch that nothing of
+                               * this owner's reads or writes any more */
 
 /* Release what an owner has: sequences and pins; with IN_FLIGHT leases too. Doing it twice is fine. Late calls with
  * its handles are answered with BAD_HANDLE. `out_released` (may be NULL) counts them.
@@ -241,7 +239,7 @@ typedef struct akv_sequence_info {
 } akv_sequence_info;
 
 #define AKV_SEQUENCE_INFO_INIT                                                                                        \
-  {(uint32_t)sizeof(akv_sequence_info), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u}
+  {sizeof(akv_sequence_info), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u}
 
 /* Read what there is to know about one sequence.
  * META     O(runs on its path); one short lock.

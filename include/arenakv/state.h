@@ -76,7 +76,7 @@ typedef struct akv_cache_state {
 } akv_cache_state;
 
 #define AKV_CACHE_STATE_INIT                                                                                          \
-  {(uint32_t)sizeof(akv_cache_state), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, \
+  {sizeof(akv_cache_state), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, \
    0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u}
 
 /* Read the state. Numbers of sequences that are inside another call are as of just before or just after it.
@@ -105,7 +105,7 @@ typedef struct akv_measures {
   uint64_t live_tokens;       /* in live blocks, each counted once however many sequences share it */
 } akv_measures;
 
-#define AKV_MEASURES_INIT {(uint32_t)sizeof(akv_measures), 0u, 0.0f, 0u, 0.0f, 0u, 0u}
+#define AKV_MEASURES_INIT {sizeof(akv_measures), 0u, 0.0f, 0u, 0.0f, 0u, 0u}
 
 /* Measure. Blocks tell what is taken, tokens what it is used for.
  * SETUP    O(blocks + runs + sequences); holds the cache's lock.
@@ -114,10 +114,8 @@ typedef struct akv_measures {
 AKV_SETUP AKV_NODISCARD akv_status
 akv_cache_measure(akv_cache *cache, akv_measures *out_measures) AKV_NOEXCEPT;
 
-enum {
-  AKV_LINE_PLAN_OPEN = 1u,
-  AKV_LINE_CONTENT_LOST = 2u
-};
+#define AKV_LINE_PLAN_OPEN 1u
+#define AKV_LINE_CONTENT_LOST 2u
 
 /* One line per live sequence. Passed in arrays with an element size, so it can grow. */
 typedef struct akv_sequence_line {

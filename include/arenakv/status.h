@@ -75,7 +75,7 @@ typedef struct akv_error_detail {
   uint64_t available; /* in the same unit */
 } akv_error_detail;
 
-#define AKV_ERROR_DETAIL_INIT {(uint32_t)sizeof(akv_error_detail), 0, 0u, 0u, 0u, 0u}
+#define AKV_ERROR_DETAIL_INIT {sizeof(akv_error_detail), 0, 0u, 0u, 0u, 0u}
 
 /* Read the numbers of this thread's last failure.
  * META     O(1).

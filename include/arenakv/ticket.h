@@ -6,7 +6,7 @@
  * epoch-based reclamation, Fraser 2004), and nothing where no ticket is ever opened.
  *
  * A `wait` in a result is a watermark: wait until that ticket *and all opened before it* have ended, which is when
- * akv_ticket_read() says PASSED; or, where your kernels follow that work on the same stream, rely on the stream's order.
+ * akv_ticket_read() says PASSED; or, where your kernels follow that work on the same stream, rely on its order.
  * If the work fails and its ticket is abandoned, sequences that built on it say CONTENT_LOST.
  *
  * One slow ticket would stop everybody, so long work on named blocks takes a lease instead.
@@ -48,7 +48,7 @@ enum {
   AKV_TICKET_OPEN = 1,     /* the work has not finished */
   AKV_TICKET_ENDED = 2,    /* it was retired; one opened before it is still open */
   AKV_TICKET_PASSED = 3,   /* it and all opened before it have ended: what a `wait` waits for */
-  AKV_TICKET_ABANDONED = 4 /* it was abandoned: told for as long as fewer than max_open_tickets newer ones were opened */
+  AKV_TICKET_ABANDONED = 4 /* it was abandoned: told until max_open_tickets newer ones were opened */
 };
 
 /* Where a ticket stands. Ticket 0 has PASSED.

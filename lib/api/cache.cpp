@@ -67,9 +67,24 @@ akv_status akv_cache_read_config(akv_cache *cache, akv_cache_config *out_config)
   Locked locked(cache);
   AKV_TRY(locked.status());
   const Config &c = locked->config();
-  const akv_cache_config config{0, c.flags, c.num_blocks, c.block_tokens, c.max_sequences, c.max_tokens_per_sequence,
-                                c.max_open_tickets, c.max_plans, c.max_holds, c.max_pinned_blocks, c.magazine_blocks,
-                                c.block_allocator, c.scrub, 1, sizeof(akv_layer_group), 0, nullptr, nullptr};
+  const akv_cache_config config{0,
+                                c.flags,
+                                c.num_blocks,
+                                c.block_tokens,
+                                c.max_sequences,
+                                c.max_tokens_per_sequence,
+                                c.max_open_tickets,
+                                c.max_plans,
+                                c.max_holds,
+                                c.max_pinned_blocks,
+                                c.magazine_blocks,
+                                c.block_allocator,
+                                c.scrub,
+                                1,
+                                sizeof(akv_layer_group),
+                                0,
+                                nullptr,
+                                nullptr};
   write_struct(config, out_config);
   return AKV_OK;
 }
@@ -79,10 +94,12 @@ akv_status akv_cache_read_group(akv_cache *cache, uint32_t group, akv_layer_grou
   AKV_TRY(check_pointer(out_group, "out_group"));
   AKV_TRY(check_array(out_planes, capacity, "out_planes"));
   if (group_size < sizeof(akv_layer_group) || group_size > kLargestStruct)
-    return fail(AKV_ERROR_INVALID_ARGUMENT, "group_size is %llu, must be sizeof(akv_layer_group) = %llu", group_size, sizeof(akv_layer_group));
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "group_size is %llu, must be sizeof(akv_layer_group) = %llu", group_size,
+                sizeof(akv_layer_group));
   const std::uint32_t plane_size = out_group->plane_size;
   if (plane_size < sizeof(akv_plane) || plane_size > kLargestStruct)
-    return fail(AKV_ERROR_INVALID_ARGUMENT, "out_group->plane_size is %llu, must be sizeof(akv_plane) = %llu", plane_size, sizeof(akv_plane));
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "out_group->plane_size is %llu, must be sizeof(akv_plane) = %llu",
+                plane_size, sizeof(akv_plane));
   Locked locked(cache);
   AKV_TRY(locked.status());
   const Geometry &geometry = locked->config().geometry;
@@ -94,8 +111,8 @@ akv_status akv_cache_read_group(akv_cache *cache, uint32_t group, akv_layer_grou
   for (std::uint32_t i = 0; i < std::min(capacity, copy.num_planes); ++i, to += plane_size)
     write_element(geometry.planes[i], to, plane_size);
   if (capacity >= copy.num_planes) return AKV_OK;
-  return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, copy.num_planes, capacity, "the group has %llu planes, the array holds %llu",
-                   copy.num_planes, capacity);
+  return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, copy.num_planes, capacity,
+                   "the group has %llu planes, the array holds %llu", copy.num_planes, capacity);
 }
 
 }  // extern "C"

@@ -3,6 +3,8 @@
 
 extern "C" {
 
-uint64_t akv_blocks_for(uint64_t num_tokens, uint32_t block_tokens) noexcept { return akv::blocks_for(num_tokens, block_tokens); }
+uint64_t akv_blocks_for(uint64_t num_tokens, uint32_t block_tokens) noexcept {
+  return akv::blocks_for(num_tokens, block_tokens);
+}
 
 }  // extern "C"

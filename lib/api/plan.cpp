@@ -15,8 +15,8 @@ akv_status akv_plan_read_info(akv_cache *cache, akv_plan plan, akv_plan_info *ou
   return AKV_OK;
 }
 
-akv_status akv_plan_read_records(akv_cache *cache, akv_plan plan, uint32_t first, akv_plan_record *out_records, uint32_t capacity,
-                                 uint32_t *out_count) noexcept {
+akv_status akv_plan_read_records(akv_cache *cache, akv_plan plan, uint32_t first, akv_plan_record *out_records,
+                                 uint32_t capacity, uint32_t *out_count) noexcept {
   AKV_TRY(check_array(out_records, capacity, "out_records"));
   AKV_TRY(check_pointer(out_count, "out_count"));
   Locked locked(cache);

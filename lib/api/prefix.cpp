@@ -29,7 +29,8 @@ akv_status akv_prefix_explain(akv_cache *cache, const akv_prompt *prompt, akv_ex
   return AKV_OK;
 }
 
-akv_status akv_prefix_pin(akv_cache *cache, const akv_prompt *prompt, uint64_t owner, akv_pin *out_pin, uint32_t *out_tokens) noexcept {
+akv_status akv_prefix_pin(akv_cache *cache, const akv_prompt *prompt, uint64_t owner, akv_pin *out_pin,
+                          uint32_t *out_tokens) noexcept {
   Prompt checked;
   AKV_TRY(read_prompt(prompt, checked));
   AKV_TRY(check_pointer(out_pin, "out_pin"));

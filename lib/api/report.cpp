@@ -31,8 +31,8 @@ Status deliver(const std::string &text, char *buffer, std::uint64_t capacity, st
   }
   if (out_length != nullptr) *out_length = text.size();
   if (text.size() < capacity) return AKV_OK;
-  return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, text.size() + 1, capacity, "the text has %llu bytes with its end, the buffer holds %llu",
-                   text.size() + 1, capacity);
+  return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, text.size() + 1, capacity,
+                   "the text has %llu bytes with its end, the buffer holds %llu", text.size() + 1, capacity);
 }
 
 double percent(std::uint64_t part, std::uint64_t whole) {
@@ -41,8 +41,8 @@ double percent(std::uint64_t part, std::uint64_t whole) {
 
 void add_config(std::string &text, const akv_cache_config &c, const akv_layer_group &group) {
   add(text, "arenakv %s\n", akv_version_string());
-  add(text, "config     %u blocks of %u tokens, %u sequences of at most %u tokens\n", c.num_blocks, c.block_tokens, c.max_sequences,
-      c.max_tokens_per_sequence);
+  add(text, "config     %u blocks of %u tokens, %u sequences of at most %u tokens\n", c.num_blocks, c.block_tokens,
+      c.max_sequences, c.max_tokens_per_sequence);
   static const char *const allocators[] = {"stack", "buddy"};
   static const char *const scrubs[] = {"by domain", "never", "always"};
   add(text, "           %s allocator, magazines of %u, scrub %s, pins up to %u blocks\n", allocators[c.block_allocator],
@@ -52,31 +52,40 @@ void add_config(std::string &text, const akv_cache_config &c, const akv_layer_gr
 
 void add_state(std::string &text, const akv_cache_state &s, const akv_measures &m) {
   static const char *const advice[] = {"none", "watch", "act"};
-  add(text, "blocks     %u = %u free + %u dirty + %u reserved + %u live + %u pinned + %u cached + %u quarantined\n", s.num_blocks,
-      s.free_blocks, s.dirty_blocks, s.reserved_blocks, s.live_blocks, s.pinned_blocks, s.cached_blocks, s.quarantined_blocks);
-  add(text, "           %u evictable, %u duplicates, at most %u live\n", s.evictable_blocks, s.duplicate_blocks, s.peak_live_blocks);
-  add(text, "tokens     %" PRIu64 " live (%" PRIu64 " if nothing were shared), %" PRIu64 " cached; %.1f %% of the taken room is empty\n",
+  add(text, "blocks     %u = %u free + %u dirty + %u reserved + %u live + %u pinned + %u cached + %u quarantined\n",
+      s.num_blocks, s.free_blocks, s.dirty_blocks, s.reserved_blocks, s.live_blocks, s.pinned_blocks, s.cached_blocks,
+      s.quarantined_blocks);
+  add(text, "           %u evictable, %u duplicates, at most %u live\n", s.evictable_blocks, s.duplicate_blocks,
+      s.peak_live_blocks);
+  add(text,
+      "tokens     %" PRIu64 " live (%" PRIu64 " if nothing were shared), %" PRIu64
+      " cached; %.1f %% of the taken room is empty\n",
       m.live_tokens, s.sequence_tokens, s.cached_tokens, 100.0 * static_cast<double>(m.waste));
-  add(text, "fragments  %.3f outside blocks (largest free run %u), advice: %s\n", static_cast<double>(m.fragmentation), m.largest_free_run,
-      advice[m.advice]);
-  add(text, "things     %u sequences (%u lost content), %u runs, %u pins, %u leases, %u plans, %u open tickets\n", s.sequences,
-      s.lost_sequences, s.runs, s.pins, s.leases, s.plans, s.open_tickets);
-  add(text, "since start  %" PRIu64 " sequences created, %" PRIu64 " freed; %" PRIu64 " prompt tokens, %" PRIu64 " hit (%.1f %%), %" PRIu64
-            " partial\n",
-      s.created_sequences, s.freed_sequences, s.prompt_tokens, s.hit_tokens, percent(s.hit_tokens, s.prompt_tokens), s.partial_tokens);
-  add(text, "             %" PRIu64 " blocks published, %" PRIu64 " evicted, %" PRIu64 " copied on write, %" PRIu64
-            " refusals for want of blocks\n",
+  add(text, "fragments  %.3f outside blocks (largest free run %u), advice: %s\n", static_cast<double>(m.fragmentation),
+      m.largest_free_run, advice[m.advice]);
+  add(text, "things     %u sequences (%u lost content), %u runs, %u pins, %u leases, %u plans, %u open tickets\n",
+      s.sequences, s.lost_sequences, s.runs, s.pins, s.leases, s.plans, s.open_tickets);
+  add(text,
+      "since start  %" PRIu64 " sequences created, %" PRIu64 " freed; %" PRIu64 " prompt tokens, %" PRIu64
+      " hit (%.1f %%), %" PRIu64 " partial\n",
+      s.created_sequences, s.freed_sequences, s.prompt_tokens, s.hit_tokens, percent(s.hit_tokens, s.prompt_tokens),
+      s.partial_tokens);
+  add(text,
+      "             %" PRIu64 " blocks published, %" PRIu64 " evicted, %" PRIu64 " copied on write, %" PRIu64
+      " refusals for want of blocks\n",
       s.published_blocks, s.evicted_blocks, s.copy_on_writes, s.refused_no_blocks);
-  add(text, "metadata   %" PRIu64 " bytes in use, %" PRIu64 " reserved\n", s.metadata_used_bytes, s.metadata_reserved_bytes);
+  add(text, "metadata   %" PRIu64 " bytes in use, %" PRIu64 " reserved\n", s.metadata_used_bytes,
+      s.metadata_reserved_bytes);
 }
 
 void add_lines(std::string &text, const std::vector<akv_sequence_line> &lines, std::uint32_t count) {
-  if (count != 0) text += "sequence            request id     owner    length     known committed    blocks  reserved\n";
+  if (count != 0)
+    text += "sequence            request id     owner    length     known committed    blocks  reserved\n";
   for (std::uint32_t i = 0; i < count; ++i) {
     const akv_sequence_line &l = lines[i];
-    add(text, "%016" PRIx64 " %13" PRIu64 " %9" PRIu64 " %9u %9u %9u %9u %9u%s%s\n", l.sequence, l.request_id, l.owner, l.length, l.known,
-        l.committed, l.num_blocks, l.reserved_blocks, (l.flags & AKV_LINE_PLAN_OPEN) != 0 ? " plan" : "",
-        (l.flags & AKV_LINE_CONTENT_LOST) != 0 ? " lost" : "");
+    add(text, "%016" PRIx64 " %13" PRIu64 " %9" PRIu64 " %9u %9u %9u %9u %9u%s%s\n", l.sequence, l.request_id, l.owner,
+        l.length, l.known, l.committed, l.num_blocks, l.reserved_blocks,
+        (l.flags & AKV_LINE_PLAN_OPEN) != 0 ? " plan" : "", (l.flags & AKV_LINE_CONTENT_LOST) != 0 ? " lost" : "");
   }
 }
 
@@ -87,7 +96,8 @@ Status dump(akv_cache *cache, std::string &text) {
   akv_layer_group group{};
   group.plane_size = sizeof(akv_plane);
   AKV_TRY(akv_cache_read_config(cache, &config));
-  if (const Status status = akv_cache_read_group(cache, 0, &group, sizeof group, nullptr, 0); status != AKV_ERROR_BUFFER_TOO_SMALL)
+  if (const Status status = akv_cache_read_group(cache, 0, &group, sizeof group, nullptr, 0);
+      status != AKV_ERROR_BUFFER_TOO_SMALL)
     AKV_TRY(status);
   AKV_TRY(akv_cache_measure(cache, &measures));
   AKV_TRY(akv_cache_read_state(cache, &state));
@@ -137,9 +147,11 @@ akv_status akv_report_dump(akv_cache *cache, char *buffer, uint64_t capacity, ui
   return report(buffer, capacity, out_length, [cache](std::string &text) { return dump(cache, text); });
 }
 
-akv_status akv_report_block_map(akv_cache *cache, uint32_t columns, char *buffer, uint64_t capacity, uint64_t *out_length) noexcept {
+akv_status akv_report_block_map(akv_cache *cache, uint32_t columns, char *buffer, uint64_t capacity,
+                                uint64_t *out_length) noexcept {
   if (columns == 0) columns = 64;
-  return report(buffer, capacity, out_length, [cache, columns](std::string &text) { return block_map(cache, columns, text); });
+  return report(buffer, capacity, out_length,
+                [cache, columns](std::string &text) { return block_map(cache, columns, text); });
 }
 
 }  // extern "C"

@@ -6,13 +6,14 @@ using namespace akv;
 namespace {
 
 // The first lines of a call on one sequence.
-#define AKV_ENTER(cache, sequence)               \
-  CacheHome *home = nullptr;                     \
-  AKV_TRY(CacheHome::find(cache, home));         \
-  Gate gate(*home, sequence);                    \
+#define AKV_ENTER(cache, sequence)       \
+  CacheHome *home = nullptr;             \
+  AKV_TRY(CacheHome::find(cache, home)); \
+  Gate gate(*home, sequence);            \
   AKV_TRY(gate.status())
 
-Status read_admission(const akv_prompt *prompt, const akv_sequence_options *options, Prompt &to, akv_sequence_options &wanted) {
+Status read_admission(const akv_prompt *prompt, const akv_sequence_options *options, Prompt &to,
+                      akv_sequence_options &wanted) {
   if (prompt != nullptr) AKV_TRY(read_prompt(prompt, to));
   return read_options(options, wanted);
 }
@@ -51,7 +52,8 @@ akv_status akv_cache_can_allocate(akv_cache *cache, const akv_prompt *prompt, co
   return AKV_OK;
 }
 
-akv_status akv_sequence_can_extend(akv_cache *cache, akv_sequence sequence, uint32_t num_tokens, akv_room *out_room) noexcept {
+akv_status akv_sequence_can_extend(akv_cache *cache, akv_sequence sequence, uint32_t num_tokens,
+                                   akv_room *out_room) noexcept {
   AKV_TRY(check_output(out_room, kOutputV1));
   AKV_ENTER(cache, sequence);
   akv_room room{};
@@ -60,8 +62,8 @@ akv_status akv_sequence_can_extend(akv_cache *cache, akv_sequence sequence, uint
   return AKV_OK;
 }
 
-akv_status akv_sequence_append(akv_cache *cache, akv_sequence sequence, const int32_t *tokens, uint32_t num_tokens, uint32_t flags,
-                               akv_plan *out_plan) noexcept {
+akv_status akv_sequence_append(akv_cache *cache, akv_sequence sequence, const int32_t *tokens, uint32_t num_tokens,
+                               uint32_t flags, akv_plan *out_plan) noexcept {
   AKV_TRY(check_flags(flags, AKV_APPEND_COMMITTED));
   AKV_ENTER(cache, sequence);
   const std::int32_t token = tokens != nullptr && num_tokens == 1 ? *tokens : AKV_TOKEN_UNKNOWN;
@@ -72,7 +74,8 @@ akv_status akv_sequence_append(akv_cache *cache, akv_sequence sequence, const in
   return home->cache().append(gate.slot(), tokens, num_tokens, (flags & AKV_APPEND_COMMITTED) != 0, out_plan);
 }
 
-akv_status akv_sequence_reserve(akv_cache *cache, akv_sequence sequence, uint32_t num_tokens, akv_plan *out_plan) noexcept {
+akv_status akv_sequence_reserve(akv_cache *cache, akv_sequence sequence, uint32_t num_tokens,
+                                akv_plan *out_plan) noexcept {
   AKV_ENTER(cache, sequence);
   return home->cache().reserve(gate.slot(), num_tokens, out_plan);
 }
@@ -100,8 +103,8 @@ akv_status akv_sequence_commit(akv_cache *cache, akv_sequence sequence, uint32_t
   return status;
 }
 
-akv_status akv_sequence_fork(akv_cache *cache, akv_sequence parent, uint32_t length, const akv_sequence_options *options,
-                             akv_sequence *out_child) noexcept {
+akv_status akv_sequence_fork(akv_cache *cache, akv_sequence parent, uint32_t length,
+                             const akv_sequence_options *options, akv_sequence *out_child) noexcept {
   akv_sequence_options wanted;
   AKV_TRY(read_options(options, wanted));
   AKV_TRY(check_pointer(out_child, "out_child"));
@@ -113,7 +116,8 @@ akv_status akv_sequence_fork(akv_cache *cache, akv_sequence parent, uint32_t len
 akv_status akv_sequence_truncate(akv_cache *cache, akv_sequence sequence, uint32_t length, uint32_t flags) noexcept {
   AKV_TRY(check_flags(flags, AKV_TRUNCATE_KEEP_BLOCKS));
   AKV_ENTER(cache, sequence);
-  const akv_status status = home->cache().truncate_batch(&sequence, &length, 1, (flags & AKV_TRUNCATE_KEEP_BLOCKS) != 0);
+  const akv_status status =
+      home->cache().truncate_batch(&sequence, &length, 1, (flags & AKV_TRUNCATE_KEEP_BLOCKS) != 0);
   if (status != AKV_OK) name_row(AKV_UNSET);
   return status;
 }
@@ -152,7 +156,8 @@ akv_status akv_cache_drop_owner(akv_cache *cache, uint64_t owner, uint32_t flags
     AKV_TRY(locked->drop_owner_locked(owner, (flags & AKV_DROP_IN_FLIGHT) != 0, released));
   }
   if (out_released != nullptr) *out_released = released;
-  if (released != 0) log(AKV_LOG_INFO, "owner %llu dropped: %u things released", static_cast<unsigned long long>(owner), released);
+  if (released != 0)
+    log(AKV_LOG_INFO, "owner %llu dropped: %u things released", static_cast<unsigned long long>(owner), released);
   return AKV_OK;
 }
 
@@ -180,8 +185,8 @@ akv_status akv_sequence_read_tokens(akv_cache *cache, akv_sequence sequence, uin
   return home->cache().read_tokens(gate.slot(), first, num_tokens, out_tokens);
 }
 
-akv_status akv_sequence_read_blocks(akv_cache *cache, akv_sequence sequence, uint32_t group, int32_t *out_blocks, uint32_t capacity,
-                                    uint32_t *out_count) noexcept {
+akv_status akv_sequence_read_blocks(akv_cache *cache, akv_sequence sequence, uint32_t group, int32_t *out_blocks,
+                                    uint32_t capacity, uint32_t *out_count) noexcept {
   AKV_TRY(check_array(out_blocks, capacity, "out_blocks"));
   AKV_TRY(check_pointer(out_count, "out_count"));
   if (group != 0) return fail(AKV_ERROR_OUT_OF_RANGE, "layer group %llu, the cache has 1", group);

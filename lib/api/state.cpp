@@ -5,7 +5,8 @@ using namespace akv;
 
 namespace {
 
-Status check_lines(const void *lines, std::uint32_t line_size, std::uint32_t smallest, std::uint32_t capacity) noexcept {
+Status check_lines(const void *lines, std::uint32_t line_size, std::uint32_t smallest,
+                   std::uint32_t capacity) noexcept {
   AKV_TRY(check_array(lines, capacity, "out_lines"));
   if (line_size >= smallest && line_size <= kLargestStruct) return AKV_OK;
   return fail(AKV_ERROR_INVALID_ARGUMENT, "line_size is %llu, must be the struct's: %llu", line_size, smallest);
@@ -53,8 +54,8 @@ akv_status akv_cache_measure(akv_cache *cache, akv_measures *out_measures) noexc
   return AKV_OK;
 }
 
-akv_status akv_cache_read_sequences(akv_cache *cache, akv_sequence_line *out_lines, uint32_t line_size, uint32_t capacity,
-                                    uint32_t *out_count) noexcept {
+akv_status akv_cache_read_sequences(akv_cache *cache, akv_sequence_line *out_lines, uint32_t line_size,
+                                    uint32_t capacity, uint32_t *out_count) noexcept {
   AKV_TRY(check_lines(out_lines, line_size, kSequenceLineV1, capacity));
   AKV_TRY(check_pointer(out_count, "out_count"));
   Locked locked(cache);
@@ -77,7 +78,8 @@ akv_status akv_cache_read_block_map(akv_cache *cache, uint8_t *out_map, uint32_t
   AKV_TRY(locked.status());
   const std::uint64_t needed = std::uint64_t{locked->config().num_blocks} + 1;
   if (capacity < needed)
-    return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, needed, capacity, "the map has %llu bytes, the buffer holds %llu", needed, capacity);
+    return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, needed, capacity, "the map has %llu bytes, the buffer holds %llu",
+                     needed, capacity);
   const Quiet quiet(locked);
   AKV_TRY(quiet.status());
   locked->read_block_map_locked(out_map);

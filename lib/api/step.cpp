@@ -27,10 +27,12 @@ Status read_tables_struct(const akv_tables *from, akv_tables &to) noexcept {
 
 extern "C" {
 
-akv_status akv_sequence_append_batch(akv_cache *cache, const akv_batch *batch, const akv_tables *tables, akv_plan *out_plan) noexcept {
+akv_status akv_sequence_append_batch(akv_cache *cache, const akv_batch *batch, const akv_tables *tables,
+                                     akv_plan *out_plan) noexcept {
   akv_batch wanted;
   AKV_TRY(read_batch(batch, wanted, AKV_APPEND_COMMITTED));
-  if (wanted.first != nullptr) return fail(AKV_ERROR_INVALID_ARGUMENT, "batch.first is for read_tables and set_tokens, not for append");
+  if (wanted.first != nullptr)
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "batch.first is for read_tables and set_tokens, not for append");
   akv_tables arrays;
   if (tables != nullptr) AKV_TRY(read_tables_struct(tables, arrays));
   CacheHome *home = nullptr;
@@ -52,8 +54,8 @@ akv_status akv_sequence_read_tables(akv_cache *cache, const akv_batch *batch, co
   return home->cache().read_tables(wanted, arrays);
 }
 
-akv_status akv_sequence_commit_batch(akv_cache *cache, const akv_sequence *sequences, const uint32_t *lengths, uint32_t count,
-                                     akv_ticket ticket) noexcept {
+akv_status akv_sequence_commit_batch(akv_cache *cache, const akv_sequence *sequences, const uint32_t *lengths,
+                                     uint32_t count, akv_ticket ticket) noexcept {
   AKV_TRY(check_array(sequences, count, "sequences"));
   CacheHome *home = nullptr;
   AKV_TRY(CacheHome::find(cache, home));
@@ -67,9 +69,11 @@ akv_status akv_sequence_set_tokens_batch(akv_cache *cache, const akv_batch *batc
   AKV_TRY(read_batch(batch, wanted, 0));
   AKV_TRY(check_array(wanted.first, wanted.num_sequences, "batch.first"));
   std::uint64_t tokens = 0;
-  for (std::uint32_t i = 0; i < wanted.num_sequences; ++i) tokens += wanted.num_tokens != nullptr ? wanted.num_tokens[i] : 1;
+  for (std::uint32_t i = 0; i < wanted.num_sequences; ++i)
+    tokens += wanted.num_tokens != nullptr ? wanted.num_tokens[i] : 1;
   if (tokens != wanted.tokens_count)
-    return fail(AKV_ERROR_INVALID_ARGUMENT, "tokens_count is %llu, the num_tokens add up to %llu", wanted.tokens_count, tokens);
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "tokens_count is %llu, the num_tokens add up to %llu", wanted.tokens_count,
+                tokens);
   CacheHome *home = nullptr;
   AKV_TRY(CacheHome::find(cache, home));
   const Gates gates(*home, wanted.sequences, wanted.num_sequences);
@@ -77,8 +81,8 @@ akv_status akv_sequence_set_tokens_batch(akv_cache *cache, const akv_batch *batc
   return home->cache().set_tokens_batch(wanted);
 }
 
-akv_status akv_sequence_truncate_batch(akv_cache *cache, const akv_sequence *sequences, const uint32_t *lengths, uint32_t count,
-                                       uint32_t flags) noexcept {
+akv_status akv_sequence_truncate_batch(akv_cache *cache, const akv_sequence *sequences, const uint32_t *lengths,
+                                       uint32_t count, uint32_t flags) noexcept {
   AKV_TRY(check_flags(flags, AKV_TRUNCATE_KEEP_BLOCKS));
   AKV_TRY(check_array(sequences, count, "sequences"));
   AKV_TRY(check_array(lengths, count, "lengths"));

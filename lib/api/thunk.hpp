@@ -48,7 +48,8 @@ inline Status read_prompt(const akv_prompt *from, Prompt &to) noexcept {
   akv_prompt prompt;
   if (Status status = read_struct(from, prompt, kPromptV1); status != AKV_OK) return status;
   if (prompt.num_tokens > AKV_MAX_SEQUENCE_TOKENS)
-    return fail(AKV_ERROR_INVALID_ARGUMENT, "a prompt of %llu tokens, at most %llu", prompt.num_tokens, AKV_MAX_SEQUENCE_TOKENS);
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "a prompt of %llu tokens, at most %llu", prompt.num_tokens,
+                AKV_MAX_SEQUENCE_TOKENS);
   to = {prompt.tokens, prompt.num_tokens, prompt.domain};
   return check_array(prompt.tokens, prompt.num_tokens, "prompt.tokens");
 }
@@ -70,8 +71,8 @@ inline Status read_options(const akv_sequence_options *from, akv_sequence_option
 inline Status bound_max_tokens(akv_sequence_options &options, const Config &config) noexcept {
   if (options.max_tokens == 0) options.max_tokens = config.max_tokens_per_sequence;
   if (options.max_tokens <= config.max_tokens_per_sequence) return AKV_OK;
-  return fail(AKV_ERROR_INVALID_ARGUMENT, "max_tokens is %llu, the cache's max_tokens_per_sequence is %llu", options.max_tokens,
-              config.max_tokens_per_sequence);
+  return fail(AKV_ERROR_INVALID_ARGUMENT, "max_tokens is %llu, the cache's max_tokens_per_sequence is %llu",
+              options.max_tokens, config.max_tokens_per_sequence);
 }
 
 // A SETUP call leaves the caller's errno as it was.
@@ -89,8 +90,7 @@ class KeepErrno {
 }  // namespace akv
 
 // The first lines of most thunks: leave with what is wrong.
-#define AKV_TRY(expression)                                                     \
-  do {                                                                          \
-    if (const akv_status akv_try_status = (expression); akv_try_status != AKV_OK) \
-      return akv_try_status;                                                    \
+#define AKV_TRY(expression)                                                                              \
+  do {                                                                                                   \
+    if (const akv_status akv_try_status = (expression); akv_try_status != AKV_OK) return akv_try_status; \
   } while (0)

@@ -38,8 +38,8 @@ akv_status akv_ticket_read(akv_cache *cache, akv_ticket ticket, uint32_t *out_st
   return locked->read_ticket_locked(ticket, *out_state);
 }
 
-akv_status akv_lease_acquire(akv_cache *cache, akv_sequence sequence, uint32_t num_tokens, uint64_t owner, akv_lease *out_lease,
-                             akv_ticket *out_wait) noexcept {
+akv_status akv_lease_acquire(akv_cache *cache, akv_sequence sequence, uint32_t num_tokens, uint64_t owner,
+                             akv_lease *out_lease, akv_ticket *out_wait) noexcept {
   AKV_TRY(check_pointer(out_lease, "out_lease"));
   CacheHome *home = nullptr;
   AKV_TRY(CacheHome::find(cache, home));
@@ -51,7 +51,8 @@ akv_status akv_lease_acquire(akv_cache *cache, akv_sequence sequence, uint32_t n
   return AKV_OK;
 }
 
-akv_status akv_lease_read_blocks(akv_cache *cache, akv_lease lease, int32_t *out_blocks, uint32_t capacity, uint32_t *out_count) noexcept {
+akv_status akv_lease_read_blocks(akv_cache *cache, akv_lease lease, int32_t *out_blocks, uint32_t capacity,
+                                 uint32_t *out_count) noexcept {
   AKV_TRY(check_array(out_blocks, capacity, "out_blocks"));
   AKV_TRY(check_pointer(out_count, "out_count"));
   Locked locked(cache);

@@ -34,7 +34,8 @@ Status fail_with(Status status, std::uint64_t needed, std::uint64_t available, c
   return status;
 }
 
-Status fail_named(Status status, const char *format, const char *name, unsigned long long a, unsigned long long b) noexcept {
+Status fail_named(Status status, const char *format, const char *name, unsigned long long a,
+                  unsigned long long b) noexcept {
   last_error = LastError{format, name, {a, b}, 0, 0, status, AKV_UNSET};
   return status;
 }

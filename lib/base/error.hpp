@@ -15,7 +15,6 @@ namespace akv {
 
 using Status = akv_status;
 
-
 // Remember why this thread's call fails and return `status`, so that `return fail(...)` reads well.
 // `format` takes unsigned long long arguments only (%llu, or %lld for signed ones).
 [[nodiscard]] Status fail(Status status, const char *format, unsigned long long a = 0, unsigned long long b = 0,

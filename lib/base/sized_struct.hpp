@@ -18,10 +18,10 @@ namespace akv {
 constexpr std::uint32_t kLargestStruct = 4096;
 
 inline Status check_struct_size(std::uint32_t size, std::uint32_t smallest) noexcept {
-  if (size == 0)
-    return fail(AKV_ERROR_INVALID_ARGUMENT, "struct_size is 0: start from the struct's AKV_..._INIT");
+  if (size == 0) return fail(AKV_ERROR_INVALID_ARGUMENT, "struct_size is 0: start from the struct's AKV_..._INIT");
   if (size < smallest || size > kLargestStruct)
-    return fail(AKV_ERROR_INVALID_ARGUMENT, "struct_size is %llu, must be %llu to %llu", size, smallest, kLargestStruct);
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "struct_size is %llu, must be %llu to %llu", size, smallest,
+                kLargestStruct);
   return AKV_OK;
 }
 
@@ -37,8 +37,9 @@ template <class T>
   const auto *bytes = reinterpret_cast<const unsigned char *>(from);
   for (std::uint32_t i = sizeof(T); i < size; ++i)
     if (bytes[i] != 0)
-      return fail(AKV_ERROR_UNSUPPORTED, "struct_size is %llu and byte %llu is not 0: a field newer than this library (%llu)",
-                  size, i, sizeof(T));
+      return fail(AKV_ERROR_UNSUPPORTED,
+                  "struct_size is %llu and byte %llu is not 0: a field newer than this library (%llu)", size, i,
+                  sizeof(T));
   to = T{};
   std::memcpy(&to, from, size < sizeof(T) ? size : sizeof(T));
   to.struct_size = sizeof(T);

@@ -9,7 +9,9 @@
 
 namespace akv {
 
-void Buddy::plan(Reservation &memory, std::uint32_t num_blocks) noexcept { memory.plan<Extent>(num_blocks + std::size_t{1}); }
+void Buddy::plan(Reservation &memory, std::uint32_t num_blocks) noexcept {
+  memory.plan<Extent>(num_blocks + std::size_t{1});
+}
 
 Buddy::Buddy(Reservation &memory, std::uint32_t num_blocks) noexcept
     : extents_(memory.take<Extent>(num_blocks + std::size_t{1})), num_blocks_(num_blocks) {

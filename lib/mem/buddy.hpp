@@ -30,9 +30,9 @@ class Buddy final : public BlockIds {
 
   // One per id; links and order count for the first id of a free extent.
   struct Extent {
-    std::uint32_t next;      // ids, 0: none
+    std::uint32_t next;  // ids, 0: none
     std::uint32_t previous;
-    std::uint8_t order;      // kNotFree: not the first id of a free extent
+    std::uint8_t order;  // kNotFree: not the first id of a free extent
     std::uint8_t used_before;
   };
 

@@ -119,7 +119,8 @@ void IdLists::read(const IdList &list, std::int32_t *out) const noexcept {
   }
 }
 
-void IdLists::read_range(const IdList &list, std::uint32_t first, std::uint32_t count, std::int32_t *out) const noexcept {
+void IdLists::read_range(const IdList &list, std::uint32_t first, std::uint32_t count,
+                         std::int32_t *out) const noexcept {
   if (count == 0) return;
   Place place = find(list, first);
   for (;;) {

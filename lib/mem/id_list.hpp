@@ -31,9 +31,15 @@ struct IdList {
 // lists in which each block stands once, and a few more for blocks that are on their way from one list to another.
 class IdLists {
  public:
-  static std::size_t max_chunks(std::size_t num_blocks) noexcept { return num_blocks + num_blocks / IdChunk::kCapacity + 2; }
-  static void plan(Reservation &memory, std::size_t num_blocks) noexcept { Slab<IdChunk>::plan(memory, max_chunks(num_blocks)); }
-  void take_memory(Reservation &memory, std::size_t num_blocks) noexcept { chunks_.take_memory(memory, max_chunks(num_blocks)); }
+  static std::size_t max_chunks(std::size_t num_blocks) noexcept {
+    return num_blocks + num_blocks / IdChunk::kCapacity + 2;
+  }
+  static void plan(Reservation &memory, std::size_t num_blocks) noexcept {
+    Slab<IdChunk>::plan(memory, max_chunks(num_blocks));
+  }
+  void take_memory(Reservation &memory, std::size_t num_blocks) noexcept {
+    chunks_.take_memory(memory, max_chunks(num_blocks));
+  }
 
   void append(IdList &list, const std::int32_t *ids, std::uint32_t count) noexcept;
 

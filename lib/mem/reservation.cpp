@@ -37,7 +37,8 @@ void *Reservation::take_bytes(std::size_t bytes, std::size_t alignment) noexcept
 
 Status Reservation::commit(const akv_allocator *allocator, bool prefault) noexcept {
   if (overflowed_)
-    return fail(AKV_ERROR_OUT_OF_MEMORY, "the metadata of a cache of this size would take more than %llu bytes", kLargest);
+    return fail(AKV_ERROR_OUT_OF_MEMORY, "the metadata of a cache of this size would take more than %llu bytes",
+                kLargest);
   planned_ = round_up(planned_ == 0 ? 1 : planned_, kPage);
   if (allocator == nullptr) {
     const int error_before = errno;

@@ -22,7 +22,7 @@ Cache::Admission Cache::consider_locked(const Prompt &prompt, const akv_sequence
   if ((options.flags & AKV_SEQUENCE_PARTIAL) == 0) a.walk.partial_tokens = 0;
   const std::uint32_t cached = a.walk.blocks * block_tokens_ + a.walk.partial_tokens;
   a.length = (options.flags & AKV_SEQUENCE_PREFIX_ONLY) != 0 ? cached : prompt.num_tokens;
-  a.needed = std::max(blocks_of(std::max(a.length, options.reserve_tokens)), a.walk.blocks) - a.walk.blocks;
+  a.needed = std::max(math_.blocks(std::max(a.length, options.reserve_tokens)), a.walk.blocks) - a.walk.blocks;
   a.held = tree_.evictable_on_path(a.walk);
   if (a.walk.partial_tokens != 0) {
     const Run &source = tree_.at(a.walk.partial_run);
@@ -48,8 +48,7 @@ Status Cache::create_sequence(std::unique_lock<Mutex> &lock, const Prompt &promp
   if (Status status = check_admission_locked(options, prompt.num_tokens); status != AKV_OK) return status;
   publish_pending_locked();
   const Admission a = consider_locked(prompt, options);
-  if (a.may_plan && !plans_.can_open())
-    return fail_with(AKV_ERROR_NO_PLANS, 1, 0, "all %llu plans (max_plans) are open", config_.max_plans);
+  if (a.may_plan && !plans_.can_open()) return no_plans();
   if (!supply_.secure(a.needed + a.held)) return no_blocks(prompt.num_tokens, a.needed, supply_.secured() - a.held);
 
   // From here on nothing fails.

@@ -31,7 +31,8 @@ void Cache::read_block_map_locked(std::uint8_t *map) noexcept {
   publish_pending_locked();
   std::memset(map, kNowhere, std::size_t{config_.num_blocks} + 1);
   map[AKV_NULL_BLOCK] = AKV_BLOCK_NULL;
-  pool_.mark(map, config_.scrub == AKV_SCRUB_NONE ? AKV_BLOCK_FREE : AKV_BLOCK_DIRTY, AKV_BLOCK_FREE, AKV_BLOCK_QUARANTINED);
+  pool_.mark(map, config_.scrub == AKV_SCRUB_NONE ? AKV_BLOCK_FREE : AKV_BLOCK_DIRTY, AKV_BLOCK_FREE,
+             AKV_BLOCK_QUARANTINED);
   supply_.mark(map, AKV_BLOCK_FREE);
   for (RunId id = kRoot + 1; id <= tree_.highest_run(); ++id) {
     const Run &run = tree_.at(id);
@@ -46,7 +47,8 @@ void Cache::read_block_map_locked(std::uint8_t *map) noexcept {
     // Own blocks: duplicates among the shared entries are not in a run, so nobody has marked them yet.
     for (std::uint32_t at = 0; at < s.num_blocks; ++at) {
       std::uint8_t &code = map[s.table[at]];
-      if (at >= rest_[slot].anchored_blocks || code == kNowhere) code = at < s.used_blocks ? AKV_BLOCK_LIVE : AKV_BLOCK_RESERVED;
+      if (at >= rest_[slot].anchored_blocks || code == kNowhere)
+        code = at < s.used_blocks ? AKV_BLOCK_LIVE : AKV_BLOCK_RESERVED;
     }
   }
 }
@@ -58,10 +60,13 @@ Status Cache::audit_locked() noexcept {
   const std::uint64_t free = std::uint64_t{pool_.free()} + supply_.in_magazines();
   const std::uint64_t own = own_blocks_locked();
   if (free + pool_.quarantined() + in_runs + own != config_.num_blocks)
-    return damaged("%llu free, %llu in runs and %llu of sequences' own don't add up with quarantine to num_blocks", free, in_runs, own);
-  if (tree_.blocks(RunClass::gone) != 0) return damaged("%llu blocks are in runs that nobody holds or finds", tree_.blocks(RunClass::gone));
+    return damaged("%llu free, %llu in runs and %llu of sequences' own don't add up with quarantine to num_blocks",
+                   free, in_runs, own);
+  if (tree_.blocks(RunClass::gone) != 0)
+    return damaged("%llu blocks are in runs that nobody holds or finds", tree_.blocks(RunClass::gone));
   if (num_sequences_ + num_free_slots_ > touched_slots_)
-    return damaged("%llu sequences and %llu free slots, only %llu slots", num_sequences_, num_free_slots_, touched_slots_);
+    return damaged("%llu sequences and %llu free slots, only %llu slots", num_sequences_, num_free_slots_,
+                   touched_slots_);
   if (tree_.evictable() > tree_.blocks(RunClass::cached))
     return damaged("%llu blocks are evictable, only %llu cached", tree_.evictable(), tree_.blocks(RunClass::cached));
   return AKV_OK;
@@ -76,7 +81,8 @@ Status Cache::audit_blocks_locked() noexcept {
   if (free != std::uint64_t{pool_.free()} + pool_.quarantined() || seen[AKV_NULL_BLOCK] != 0)
     return damaged("the pool has %llu blocks, it says %llu", free, std::uint64_t{pool_.free()} + pool_.quarantined());
   supply_.mark(seen, 1);
-  if (const auto now = static_cast<std::uint64_t>(std::count(seen, seen + config_.num_blocks + 1, 1)); now != free + supply_.in_magazines())
+  if (const auto now = static_cast<std::uint64_t>(std::count(seen, seen + config_.num_blocks + 1, 1));
+      now != free + supply_.in_magazines())
     return damaged("magazines hold blocks twice: %llu beside %llu of the pool", now, free);
   const auto claim = [seen, this](std::int32_t block) {
     return block > 0 && block <= static_cast<std::int32_t>(config_.num_blocks) && seen[block]++ == 0;
@@ -87,7 +93,8 @@ Status Cache::audit_blocks_locked() noexcept {
     for (std::uint32_t at = tree_.at(id).blocks.first; at != 0; at = tree_.lists().chunk(at).next)
       for (std::uint32_t i = 0; i < tree_.lists().chunk(at).count; ++i, ++count)
         if (!claim(tree_.lists().chunk(at).ids[i])) return damaged("run %llu has a block that is elsewhere too", id);
-    if (count != tree_.at(id).blocks.count || count == 0) return damaged("run %llu has %llu blocks, it says %llu", id, count, tree_.at(id).blocks.count);
+    if (count != tree_.at(id).blocks.count || count == 0)
+      return damaged("run %llu has %llu blocks, it says %llu", id, count, tree_.at(id).blocks.count);
   }
   std::uint64_t own = 0, duplicates = 0;
   std::int32_t published[64];
@@ -100,12 +107,14 @@ Status Cache::audit_blocks_locked() noexcept {
     for (std::uint32_t at = 0; at < rest.anchored_blocks; ++at) {
       if (at % 64 == 0) tree_.read_path_range(rest.anchor, at, std::min(at + 64, rest.anchored_blocks), published);
       if (s.table[at] == published[at % 64]) continue;
-      if (!claim(s.table[at])) return damaged("duplicate entry %llu of the sequence in slot %llu is elsewhere too", at, slot);
+      if (!claim(s.table[at]))
+        return damaged("duplicate entry %llu of the sequence in slot %llu is elsewhere too", at, slot);
       ++duplicates;
     }
   }
   if (own + duplicates != own_blocks_locked() || duplicates != duplicates_)
-    return damaged("sequences have %llu blocks of their own and %llu duplicates, the count says %llu", own, duplicates, own_blocks_locked());
+    return damaged("sequences have %llu blocks of their own and %llu duplicates, the count says %llu", own, duplicates,
+                   own_blocks_locked());
   for (std::uint32_t block = 1; block <= config_.num_blocks; ++block)
     if (seen[block] != 1) return damaged("block %llu is in %llu places", block, seen[block]);
   return AKV_OK;
@@ -121,22 +130,28 @@ Status Cache::audit_runs_locked() noexcept {
     ++alive;
     counts[static_cast<std::uint32_t>(tree_.class_of(run))] += run.blocks.count;
     if (tree_.at(run.parent).alive == 0) return damaged("run %llu hangs on run %llu, which is gone", id, run.parent);
-    if (run.first_index != tree_.end_index(run.parent)) return damaged("run %llu starts at block %llu, its parent ends at %llu", id, run.first_index, tree_.end_index(run.parent));
+    if (run.first_index != tree_.end_index(run.parent))
+      return damaged("run %llu starts at block %llu, its parent ends at %llu", id, run.first_index,
+                     tree_.end_index(run.parent));
     if (run.first_block != tree_.lists().at(run.blocks, 0)) return damaged("run %llu has lost its first block", id);
     if (run.linked != 0) {
       ++tries;
-      if (tree_.find_child(run.parent, run.domain, tokens_.of(run.first_block)) != id) return damaged("run %llu can't be found", id);
+      if (tree_.find_child(run.parent, run.domain, tokens_.of(run.first_block)) != id)
+        return damaged("run %llu can't be found", id);
     }
     const bool leaf = run.num_children == 0 && tree_.class_of(run) == RunClass::cached;
     candidates += leaf;
-    if (leaf != tree_.in_eviction_order(id)) return damaged("run %llu: evictable leaf %llu, in the eviction order %llu", id, leaf, !leaf);
+    if (leaf != tree_.in_eviction_order(id))
+      return damaged("run %llu: evictable leaf %llu, in the eviction order %llu", id, leaf, !leaf);
   }
   for (RunId id = kRoot; id <= tree_.highest_run(); ++id) tops += tree_.at(id).alive != 0 && tree_.at(id).children != 0;
   if (alive != tree_.num_runs() || candidates != tree_.eviction_candidates() || tries - tops != tree_.trie_nodes())
-    return damaged("%llu runs, %llu candidates for eviction, %llu linked: the counts say otherwise", alive, candidates, tries);
+    return damaged("%llu runs, %llu candidates for eviction, %llu linked: the counts say otherwise", alive, candidates,
+                   tries);
   for (std::uint32_t which = 0; which < kRunClasses; ++which)
     if (counts[which] != tree_.blocks(static_cast<RunClass>(which)))
-      return damaged("class %llu has %llu blocks, the count says %llu", which, counts[which], tree_.blocks(static_cast<RunClass>(which)));
+      return damaged("class %llu has %llu blocks, the count says %llu", which, counts[which],
+                     tree_.blocks(static_cast<RunClass>(which)));
   return AKV_OK;
 }
 
@@ -176,16 +191,19 @@ Status Cache::audit_sequence_locked(Slot slot) noexcept {
   const SequenceRest &rest = rest_[slot];
   if (s.known > s.length || s.committed > s.length || s.length > s.max_tokens)
     return damaged("slot %llu: length %llu, known or committed beyond it", slot, s.length);
-  if (s.used_blocks != blocks_of(s.length) || s.used_blocks > s.num_blocks || rest.anchored_blocks > s.used_blocks)
+  if (s.used_blocks != math_.blocks(s.length) || s.used_blocks > s.num_blocks || rest.anchored_blocks > s.used_blocks)
     return damaged("slot %llu: %llu blocks used of %llu", slot, s.used_blocks, s.num_blocks);
   if (rest.anchored_blocks != (rest.anchor == kRoot ? 0 : tree_.end_index(rest.anchor)))
     return damaged("slot %llu: %llu entries are held through run %llu", slot, rest.anchored_blocks, rest.anchor);
   const bool own_tail = s.used_blocks > rest.anchored_blocks;
-  if (s.room != (own_tail ? s.used_blocks * block_tokens_ - s.length : 0)) return damaged("slot %llu: room is %llu", slot, s.room);
-  if (s.used_blocks != 0 && s.tail_block != s.table[s.used_blocks - 1]) return damaged("slot %llu: tail block is %llu", slot, static_cast<std::uint64_t>(s.tail_block));
+  if (s.room != (own_tail ? s.used_blocks * block_tokens_ - s.length : 0))
+    return damaged("slot %llu: room is %llu", slot, s.room);
+  if (s.used_blocks != 0 && s.tail_block != s.table[s.used_blocks - 1])
+    return damaged("slot %llu: tail block is %llu", slot, static_cast<std::uint64_t>(s.tail_block));
   for (std::uint32_t at = 0; at < s.length; ++at) {
-    const bool unknown = tokens_.of(s.table[whole_blocks_of(at)])[offset_of(at)] == AKV_TOKEN_UNKNOWN;
-    if (at < s.known ? unknown : !unknown && at == s.known) return damaged("slot %llu: known is %llu, token %llu says otherwise", slot, s.known, at);
+    const bool unknown = tokens_.of(s.table[math_.whole_blocks(at)])[math_.offset(at)] == AKV_TOKEN_UNKNOWN;
+    if (at < s.known ? unknown : !unknown && at == s.known)
+      return damaged("slot %llu: known is %llu, token %llu says otherwise", slot, s.known, at);
   }
   Slot found = 0;
   if (rest.request_id != 0 && (!request_ids_.find(rest.request_id, found) || found != slot))

@@ -21,10 +21,8 @@ class BlockPool {
     Quarantine::plan(memory, max_open_tickets);
   }
   void take_memory(Reservation &memory, std::uint32_t num_blocks, bool buddy, std::uint32_t max_open_tickets) noexcept {
-    if (buddy)
-      ids_ = &allocator_.emplace<Buddy>(memory, num_blocks);
-    else
-      ids_ = &allocator_.emplace<IdStack>(memory, num_blocks);
+    if (buddy) ids_ = &allocator_.emplace<Buddy>(memory, num_blocks);
+    else ids_ = &allocator_.emplace<IdStack>(memory, num_blocks);
     quarantine_.take_memory(memory, max_open_tickets);
   }
 
@@ -34,10 +32,8 @@ class BlockPool {
   // Blocks that nobody's tables name any more. Device work that was queued before may still touch them, so they are
   // free only when every ticket that is open now has ended.
   void give_back(const std::int32_t *ids, std::uint32_t count) noexcept {
-    if (tickets_.settled(tickets_.newest()))
-      ids_->give_back(ids, count);
-    else
-      quarantine_.add(lists_, tickets_.newest(), ids, count);
+    if (tickets_.settled(tickets_.newest())) ids_->give_back(ids, count);
+    else quarantine_.add(lists_, tickets_.newest(), ids, count);
   }
   // The same for blocks that no device work can touch.
   void give_back_settled(const std::int32_t *ids, std::uint32_t count) noexcept { ids_->give_back(ids, count); }

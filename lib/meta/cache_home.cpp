@@ -39,7 +39,8 @@ Status CacheHome::enter_all(const akv_sequence *sequences, std::uint32_t count) 
     Status status = not_entered(sequences[i], entry);
     for (std::uint32_t before = 0; status == AKV_ERROR_BUSY && before < i; ++before)
       if (sequences[before] == sequences[i])
-        status = fail(AKV_ERROR_INVALID_ARGUMENT, "sequence 0x%llx stands in rows %llu and %llu", sequences[i], before, i);
+        status =
+            fail(AKV_ERROR_INVALID_ARGUMENT, "sequence 0x%llx stands in rows %llu and %llu", sequences[i], before, i);
     name_row(i);
     leave_all(sequences, i);
     return status;
@@ -64,7 +65,8 @@ Status CacheHome::claim(CacheHome *&out) noexcept {
     CacheHome *home = homes_[index].load(std::memory_order_acquire);
     if (home == nullptr) {
       auto *fresh = new (std::nothrow) CacheHome(index);
-      if (fresh == nullptr) return fail(AKV_ERROR_OUT_OF_MEMORY, "the host has no %llu bytes for a cache", sizeof(CacheHome));
+      if (fresh == nullptr)
+        return fail(AKV_ERROR_OUT_OF_MEMORY, "the host has no %llu bytes for a cache", sizeof(CacheHome));
       fresh->claimed_.store(true, std::memory_order_relaxed);
       if (homes_[index].compare_exchange_strong(home, fresh, std::memory_order_acq_rel)) {
         out = fresh;

@@ -37,7 +37,8 @@ class CacheHome {
   Status enter(akv_sequence sequence, Slot &slot) noexcept {
     slot = ObjectHandle::index(sequence);
     Entry entry = Entry::stale;
-    if (AKV_LIKELY(ObjectHandle::place(sequence) == ObjectHandle::place(Kind::sequence, index_) && slot < sequences_.capacity()))
+    if (AKV_LIKELY(ObjectHandle::place(sequence) == ObjectHandle::place(Kind::sequence, index_) &&
+                   slot < sequences_.capacity()))
       entry = sequences_.enter(slot, ObjectHandle::generation(sequence));
     return AKV_LIKELY(entry == Entry::entered) ? AKV_OK : not_entered(sequence, entry);
   }

@@ -21,8 +21,8 @@ Status check(std::uint32_t value, std::uint32_t low, std::uint32_t high, const c
 Status Config::read(const akv_cache_config &from) noexcept {
   const auto or_default = [](std::uint32_t value, std::uint32_t otherwise) { return value != 0 ? value : otherwise; };
   if ((from.flags & ~AKV_CACHE_PREFAULT) != 0 || from.unused != 0)
-    return fail(AKV_ERROR_UNSUPPORTED, "cache flags are 0x%llx and unused is %llu: this release knows flags 0x%llx", from.flags,
-                from.unused, AKV_CACHE_PREFAULT);
+    return fail(AKV_ERROR_UNSUPPORTED, "cache flags are 0x%llx and unused is %llu: this release knows flags 0x%llx",
+                from.flags, from.unused, AKV_CACHE_PREFAULT);
   flags = from.flags;
   num_blocks = or_default(from.num_blocks, 4096);
   block_tokens = or_default(from.block_tokens, 16);
@@ -37,26 +37,32 @@ Status Config::read(const akv_cache_config &from) noexcept {
   scrub = from.scrub;
 
   Status status = check(num_blocks, 1, AKV_MAX_BLOCKS, "num_blocks is %llu, must be %llu to %llu");
-  if (status == AKV_OK) status = check(block_tokens, 1, AKV_MAX_BLOCK_TOKENS, "block_tokens is %llu, must be %llu to %llu");
-  if (status == AKV_OK) status = check(max_sequences, 1, AKV_MAX_SEQUENCES, "max_sequences is %llu, must be %llu to %llu");
   if (status == AKV_OK)
-    status = check(max_tokens_per_sequence, 1, AKV_MAX_SEQUENCE_TOKENS, "max_tokens_per_sequence is %llu, must be %llu to %llu");
+    status = check(block_tokens, 1, AKV_MAX_BLOCK_TOKENS, "block_tokens is %llu, must be %llu to %llu");
+  if (status == AKV_OK)
+    status = check(max_sequences, 1, AKV_MAX_SEQUENCES, "max_sequences is %llu, must be %llu to %llu");
+  if (status == AKV_OK)
+    status = check(max_tokens_per_sequence, 1, AKV_MAX_SEQUENCE_TOKENS,
+                   "max_tokens_per_sequence is %llu, must be %llu to %llu");
   if (status == AKV_OK)
     status = check(max_open_tickets, 1, 1u << 20, "max_open_tickets is %llu, must be a power of two, %llu to %llu");
   if (status == AKV_OK && !std::has_single_bit(max_open_tickets))
     status = fail(AKV_ERROR_INVALID_ARGUMENT, "max_open_tickets is %llu, must be a power of two", max_open_tickets);
-  if (status == AKV_OK) status = check(max_plans, 1, ObjectHandle::kMaxIndex, "max_plans is %llu, must be %llu to %llu");
-  if (status == AKV_OK) status = check(max_holds, 1, ObjectHandle::kMaxIndex, "max_holds is %llu, must be %llu to %llu");
+  if (status == AKV_OK)
+    status = check(max_plans, 1, ObjectHandle::kMaxIndex, "max_plans is %llu, must be %llu to %llu");
+  if (status == AKV_OK)
+    status = check(max_holds, 1, ObjectHandle::kMaxIndex, "max_holds is %llu, must be %llu to %llu");
   if (status == AKV_OK)
     status = check(magazine_blocks, 1, Magazine::kCapacity, "magazine_blocks is %llu, must be %llu to %llu");
   if (status == AKV_OK)
     status = check(block_allocator, AKV_BLOCK_ALLOCATOR_STACK, AKV_BLOCK_ALLOCATOR_BUDDY,
                    "block_allocator is %llu, must be %llu to %llu");
-  if (status == AKV_OK) status = check(scrub, AKV_SCRUB_DOMAIN, AKV_SCRUB_ALWAYS, "scrub is %llu, must be %llu to %llu");
+  if (status == AKV_OK)
+    status = check(scrub, AKV_SCRUB_DOMAIN, AKV_SCRUB_ALWAYS, "scrub is %llu, must be %llu to %llu");
   if (status != AKV_OK) return status;
   max_pinned_blocks = std::min(max_pinned_blocks, num_blocks);
-  max_blocks_per_sequence =
-      static_cast<std::uint32_t>(std::min(blocks_for(max_tokens_per_sequence, block_tokens), std::uint64_t{num_blocks}));
+  max_blocks_per_sequence = static_cast<std::uint32_t>(
+      std::min(blocks_for(max_tokens_per_sequence, block_tokens), std::uint64_t{num_blocks}));
   return geometry.read(from.groups, from.num_groups, from.group_size);
 }
 

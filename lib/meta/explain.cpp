@@ -12,7 +12,7 @@ bool Cache::begins_with(Slot slot, const std::int32_t *tokens, std::uint32_t cou
   if (s.length < count) return false;
   for (std::uint32_t at = 0; at < count; at += block_tokens_) {
     const std::uint32_t part = std::min(count - at, block_tokens_);
-    if (tokens_.common_prefix(s.table[whole_blocks_of(at)], tokens + at, part) != part) return false;
+    if (tokens_.common_prefix(s.table[math_.whole_blocks(at)], tokens + at, part) != part) return false;
   }
   return true;
 }
@@ -51,7 +51,7 @@ void Cache::explain_locked(const Prompt &prompt, akv_explanation &out) noexcept 
   } else if (wait != 0) {
     out.reason = AKV_MISS_IN_FLIGHT;
     out.wait = ticket_of(wait);
-  } else if (walk.blocks == whole_blocks_of(limit)) {
+  } else if (walk.blocks == math_.whole_blocks(limit)) {
     out.reason = AKV_MISS_NONE;
   } else if (out.sequence = holder_of(prompt, out.cached_tokens + block_tokens_); out.sequence != AKV_NONE) {
     out.reason = AKV_MISS_NOT_COMMITTED;

@@ -7,14 +7,15 @@
 
 namespace akv {
 
-Status Cache::fork(Slot parent_slot, std::uint32_t length, const akv_sequence_options &options, akv_sequence &out_child) noexcept {
+Status Cache::fork(Slot parent_slot, std::uint32_t length, const akv_sequence_options &options,
+                   akv_sequence &out_child) noexcept {
   Sequence &parent = sequences_[parent_slot];
   if (Status status = check_quiet(parent); status != AKV_OK) return status;
   if (length == AKV_UNSET) length = parent.length;
   if (length > parent.known)
     return fail_with(AKV_ERROR_OUT_OF_RANGE, length, parent.known,
-                     "fork of %llu tokens, the sequence has %llu of which the first %llu are known", length, parent.length,
-                     parent.known);
+                     "fork of %llu tokens, the sequence has %llu of which the first %llu are known", length,
+                     parent.length, parent.known);
   akv_sequence_options wanted = options;
   wanted.reserve_tokens = 0;
   if (wanted.max_tokens == 0) wanted.max_tokens = parent.max_tokens;
@@ -22,7 +23,7 @@ Status Cache::fork(Slot parent_slot, std::uint32_t length, const akv_sequence_op
   if (Status status = check_admission_locked(wanted, length); status != AKV_OK) return status;
 
   publish_pending_locked();
-  const std::uint32_t blocks = blocks_of(length);
+  const std::uint32_t blocks = math_.blocks(length);
   share_own_locked(parent_slot, blocks);
   SequenceRest &from = rest_[parent_slot];
   const RunId end = tree_.ending_at(from.anchor, blocks);
@@ -32,8 +33,7 @@ Status Cache::fork(Slot parent_slot, std::uint32_t length, const akv_sequence_op
   anchor_at_locked(child_slot, end);
   if (from.duplicates != 0)
     tree_.read_path(end, child.table);  // the published twins: duplicates belong to one sequence only
-  else
-    std::memcpy(child.table, parent.table, blocks * sizeof(std::int32_t));
+  else std::memcpy(child.table, parent.table, blocks * sizeof(std::int32_t));
   child.num_blocks = blocks;
   child.length = length;
   child.known = length;

@@ -1,6 +1,6 @@
-// grow.cpp: append and reserve: the hot path of a decode step, and the slower ways around it.
+// grow.cpp: append: the hot path of a decode step, and the slower ways around it.
 // It knows sequences, blocks and plans; tables are written by tables.cpp.
-#include "meta/cache.hpp"
+#include "meta/growth.hpp"
 
 #include <algorithm>
 
@@ -18,31 +18,6 @@ struct OneEach {
 
 }  // namespace
 
-// What a batch would take, summed up before anything is changed.
-struct Cache::Growth {
-  std::uint64_t query_tokens = 0;
-  std::uint64_t new_blocks = 0;
-  std::uint64_t indices = 0;       // blocks of all contexts
-  std::uint32_t widest = 0;        // blocks of the longest
-  std::uint32_t shared_tails = 0;  // sequences that would write into a shared block
-  std::uint32_t copies = 0;        // of these, the ones that need a copy
-  bool plan = false;               // there may be something to copy or to zero
-
-  // The rows that need more than their last block has room for, so that the others are not looked at again. In a
-  // decode step that is one row of sixteen; where there are more than fit here, all rows are looked at.
-  static constexpr std::uint32_t kMostNeedy = 64;
-  std::uint32_t num_needy = 0;
-  std::uint32_t needy[kMostNeedy];
-
-  template <class Do>
-  void for_each_needy(std::uint32_t num_rows, Do what) const noexcept {
-    if (num_needy <= kMostNeedy)
-      for (std::uint32_t i = 0; i < num_needy; ++i) what(needy[i]);
-    else
-      for (std::uint32_t row = 0; row < num_rows; ++row) what(row);
-  }
-};
-
 // -- one block or less, one sequence: the quick path --
 
 // Place tokens whose blocks are in the table, the last of them being the sequence's own.
@@ -53,7 +28,7 @@ void Cache::place_tokens(Slot slot, const std::int32_t *tokens, std::uint32_t co
   s.length += count;
   const std::uint32_t known = write_tokens(slot, first, tokens, count);
   if (s.known == first) s.known = known;
-  s.used_blocks = blocks_of(s.length);
+  s.used_blocks = math_.blocks(s.length);
   s.room = s.used_blocks * block_tokens_ - s.length;
   s.tail_block = s.table[s.used_blocks - 1];
 }
@@ -82,16 +57,17 @@ bool Cache::pop_block(Slot slot) noexcept {
   return true;
 }
 
-Status Cache::append(Slot slot, const std::int32_t *tokens, std::uint32_t count, bool commit, akv_plan *out_plan) noexcept {
+Status Cache::append(Slot slot, const std::int32_t *tokens, std::uint32_t count, bool commit,
+                     akv_plan *out_plan) noexcept {
   Sequence &s = sequences_[slot];
   if (AKV_LIKELY(s.flags == 0 && count <= s.max_tokens - s.length)) {
     bool placed = false;
     if (count <= s.room) {
       place_tokens(slot, tokens, count);
       placed = true;
-    } else if (count - s.room <= block_tokens_ && (s.room != 0 || offset_of(s.length) == 0)) {
+    } else if (count - s.room <= block_tokens_ && (s.room != 0 || math_.offset(s.length) == 0)) {
       // At most one block more, and no shared tail.
-      placed = blocks_of(s.length + count) <= s.num_blocks || pop_block(slot);
+      placed = math_.blocks(s.length + count) <= s.num_blocks || pop_block(slot);
       if (placed) place_tokens(slot, tokens, count);
     }
     if (AKV_LIKELY(placed)) {
@@ -142,9 +118,9 @@ Status Cache::measure_growth(const akv_batch &batch, Counts counts, Growth &grow
   growth.for_each_needy(num_rows, [&](std::uint32_t row) {
     const Sequence &s = slots[slot_of(sequences[row])];
     if (counts[row] <= s.room) return;
-    const std::uint32_t blocks = blocks_of(s.length + counts[row]);
+    const std::uint32_t blocks = math_.blocks(s.length + counts[row]);
     if (blocks > s.num_blocks) growth.new_blocks += blocks - s.num_blocks;
-    growth.shared_tails += s.room == 0 && offset_of(s.length) != 0;
+    growth.shared_tails += s.room == 0 && math_.offset(s.length) != 0;
     indices += blocks - s.used_blocks;
     widest = std::max(widest, blocks);
   });
@@ -156,8 +132,9 @@ Status Cache::measure_growth(const akv_batch &batch, Counts counts, Growth &grow
 Status Cache::cannot_grow(const Sequence &s, std::uint32_t count, std::uint32_t row) const noexcept {
   Status status = check_quiet(s);
   if (status == AKV_OK)
-    status = fail_with(AKV_ERROR_NO_CAPACITY, std::uint64_t{s.length} + count, s.max_tokens,
-                       "%llu tokens and %llu more exceed the sequence's max_tokens %llu", s.length, count, s.max_tokens);
+    status =
+        fail_with(AKV_ERROR_NO_CAPACITY, std::uint64_t{s.length} + count, s.max_tokens,
+                  "%llu tokens and %llu more exceed the sequence's max_tokens %llu", s.length, count, s.max_tokens);
   name_row(row);
   return status;
 }
@@ -184,20 +161,14 @@ Status Cache::own_tails_locked(const akv_batch &batch, Growth &growth) noexcept 
   return AKV_OK;
 }
 
-Status Cache::not_committed(const Sequence &s) const noexcept {
-  return fail_with(AKV_ERROR_NOT_COMMITTED, s.length, s.committed,
-                   "the last block is shared and must be copied, but only %llu of its sequence's %llu tokens are committed",
-                   s.committed, s.length);
-}
-
 Status Cache::check_growth_locked(const Growth &growth, const akv_plan *out_plan) noexcept {
   if (growth.plan && out_plan == nullptr)
     return fail(AKV_ERROR_PLAN_NEEDED, "%llu shared blocks must be copied or new blocks zeroed first: pass out_plan",
                 growth.copies);
-  if (growth.plan && !plans_.can_open())
-    return fail_with(AKV_ERROR_NO_PLANS, 1, 0, "all %llu plans (max_plans) are open", config_.max_plans);
+  if (growth.plan && !plans_.can_open()) return no_plans();
   if (growth.new_blocks > UINT32_MAX || !supply_.secure(static_cast<std::uint32_t>(growth.new_blocks)))
-    return no_blocks(growth.query_tokens, static_cast<std::uint32_t>(std::min<std::uint64_t>(growth.new_blocks, UINT32_MAX)),
+    return no_blocks(growth.query_tokens,
+                     static_cast<std::uint32_t>(std::min<std::uint64_t>(growth.new_blocks, UINT32_MAX)),
                      supply_.secured());
   return AKV_OK;
 }
@@ -210,7 +181,7 @@ bool Cache::grow_from_magazine(const akv_batch &batch, const Growth &growth) noe
   const std::int32_t *next = ids;
   growth.for_each_needy(batch.num_sequences, [&](std::uint32_t row) {
     Sequence &s = sequences_[slot_of(batch.sequences[row])];
-    const std::uint32_t blocks = blocks_of(s.length + count_of(batch, row));
+    const std::uint32_t blocks = math_.blocks(s.length + count_of(batch, row));
     for (std::uint32_t at = s.num_blocks; at < blocks; ++at) s.table[at] = *next++;
     s.num_blocks = std::max<std::uint32_t>(s.num_blocks, blocks);
   });
@@ -238,7 +209,7 @@ Status Cache::grow_locked(const akv_batch &batch, Growth &growth, akv_plan *out_
       copy_tail_locked(slot, plan);
       refresh(slot);
     }
-    const std::uint32_t blocks = blocks_of(s.length + count), before = s.num_blocks;
+    const std::uint32_t blocks = math_.blocks(s.length + count), before = s.num_blocks;
     if (blocks <= before) return;
     append_blocks_locked(slot, blocks - before);
     scrub_locked(slot, before, plan);
@@ -295,14 +266,15 @@ void Cache::place_batch(const akv_batch &batch, Counts counts, const Growth &gro
 
 Status Cache::append_batch(const akv_batch &batch, const akv_tables *tables, akv_plan *out_plan) noexcept {
   Growth growth;
-  const Status measured =
-      batch.num_tokens != nullptr ? measure_growth(batch, batch.num_tokens, growth) : measure_growth(batch, OneEach{}, growth);
+  const Status measured = batch.num_tokens != nullptr ? measure_growth(batch, batch.num_tokens, growth)
+                                                      : measure_growth(batch, OneEach{}, growth);
   if (measured != AKV_OK) return measured;
   if (batch.tokens != nullptr && batch.tokens_count != growth.query_tokens)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "tokens_count is %llu, the num_tokens add up to %llu", batch.tokens_count,
                 growth.query_tokens);
   if (tables != nullptr)
-    if (Status status = check_table_room(*tables, batch.num_sequences, growth.query_tokens, growth.indices, growth.widest);
+    if (Status status =
+            table_writer().check_room(*tables, batch.num_sequences, growth.query_tokens, growth.indices, growth.widest);
         status != AKV_OK)
       return status;
   if (out_plan != nullptr) *out_plan = AKV_NONE;
@@ -315,7 +287,7 @@ Status Cache::append_batch(const akv_batch &batch, const akv_tables *tables, akv
   batch.num_tokens != nullptr ? place_batch(batch, batch.num_tokens, growth) : place_batch(batch, OneEach{}, growth);
   // Before anything is published: the new tokens' slots are for writing.
   const bool decode = batch.num_tokens == nullptr;
-  if (tables != nullptr) write_tables(batch, *tables, growth.query_tokens, growth.indices, decode);
+  if (tables != nullptr) table_writer().write(batch, *tables, growth.query_tokens, growth.indices, decode);
   const bool planned = out_plan != nullptr && *out_plan != AKV_NONE;
   if ((batch.flags & AKV_APPEND_COMMITTED) == 0 || planned) return AKV_OK;
   for (std::uint32_t row = 0; row < batch.num_sequences; ++row) {
@@ -324,73 +296,6 @@ Status Cache::append_batch(const akv_batch &batch, const akv_tables *tables, akv
     s.committed = std::uint32_t{s.length};
     if (AKV_UNLIKELY(publishable(s))) publish_later(slot);
   }
-  return AKV_OK;
-}
-
-// -- reserve --
-
-Status Cache::reserve(Slot slot, std::uint32_t num_tokens, akv_plan *out_plan) noexcept {
-  Sequence &s = sequences_[slot];
-  if (Status status = check_quiet(s); status != AKV_OK) return status;
-  if (num_tokens > s.max_tokens)
-    return fail_with(AKV_ERROR_NO_CAPACITY, num_tokens, s.max_tokens, "reserve of %llu tokens exceeds the sequence's max_tokens %llu",
-                     num_tokens, s.max_tokens);
-  if (out_plan != nullptr) *out_plan = AKV_NONE;
-  if (num_tokens <= s.length) return AKV_OK;
-  const ShortLock lock(mutex_);
-  publish_pending_locked();
-  Growth growth;
-  growth.query_tokens = num_tokens - s.length;
-  if (tail_shared(s, rest_[slot])) {
-    if (absorb_tail_locked(slot))
-      refresh(slot);
-    else if (s.committed < s.length)
-      return not_committed(s);
-    else
-      growth.copies = 1;
-  }
-  const std::uint32_t blocks = blocks_of(num_tokens), before = s.num_blocks;
-  growth.new_blocks = growth.copies + (blocks > before ? blocks - before : 0);
-  growth.plan = growth.copies != 0 || (growth.new_blocks != 0 && scrubber_.looking());
-  if (growth.new_blocks == 0) return AKV_OK;
-  if (Status status = check_growth_locked(growth, out_plan); status != AKV_OK) return status;
-  std::uint32_t plan = growth.copies != 0 ? open_plan_locked() : 0;
-  rest_[slot].undo = undo_of(slot);
-  if (growth.copies != 0) copy_tail_locked(slot, plan);
-  if (blocks > before) {
-    append_blocks_locked(slot, blocks - before);
-    scrub_locked(slot, before, plan);
-  }
-  refresh(slot);
-  note_peak_locked();
-  if (plan == 0) return AKV_OK;
-  join_plan_locked(plan, slot, rest_[slot].undo);
-  rest_[slot].commit_on_finish = s.committed;
-  *out_plan = plan_handle(plan);
-  return AKV_OK;
-}
-
-Status Cache::can_extend(Slot slot, std::uint32_t num_tokens, akv_room &out) noexcept {
-  const Sequence &s = sequences_[slot];
-  const ShortLock lock(mutex_);
-  publish_pending_locked();
-  const SequenceRest &rest = rest_[slot];
-  const bool shared = num_tokens != 0 && tail_shared(s, rest) && !absorbable(rest.anchor);
-  const bool too_long = num_tokens > s.max_tokens - s.length;
-  const std::uint32_t blocks = too_long ? 0 : blocks_of(s.length + num_tokens);
-  const std::uint32_t needed = (blocks > s.num_blocks ? blocks - s.num_blocks : 0) + shared;
-  const std::uint32_t available = supply_.available();
-  fill_room_locked(out, needed, available);
-  const std::uint64_t spare = std::uint64_t{s.num_blocks} * block_tokens_ - s.length;
-  const std::uint64_t copy = shared ? std::min(1u, available) : 0;
-  out.tokens_available = std::min<std::uint64_t>(s.max_tokens - s.length,
-                                                 (shared && available == 0 ? 0 : spare) + (available - copy) * block_tokens_);
-  out.status = check_quiet(s);
-  if (out.status != AKV_OK) return AKV_OK;
-  if (too_long) out.status = AKV_ERROR_NO_CAPACITY;
-  else if (shared && s.committed < s.length) out.status = AKV_ERROR_NOT_COMMITTED;
-  else if ((shared || (needed != 0 && scrubber_.looking())) && !plans_.can_open()) out.status = AKV_ERROR_NO_PLANS;
-  else if (needed > available) out.status = AKV_ERROR_NO_BLOCKS;
   return AKV_OK;
 }
 

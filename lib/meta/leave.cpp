@@ -30,8 +30,8 @@ void Cache::free_sequence(Slot slot) noexcept {
   end_locked(slot, false);
 }
 
-void Cache::free_batch_locked(const akv_sequence *sequences, std::uint32_t count, std::uint32_t &freed, std::uint32_t &stale,
-                              akv_status *statuses) noexcept {
+void Cache::free_batch_locked(const akv_sequence *sequences, std::uint32_t count, std::uint32_t &freed,
+                              std::uint32_t &stale, akv_status *statuses) noexcept {
   freed = stale = 0;
   publish_pending_locked();
   for (std::uint32_t row = 0; row < count; ++row) {
@@ -39,11 +39,10 @@ void Cache::free_batch_locked(const akv_sequence *sequences, std::uint32_t count
     Status status = check_object(sequence, Kind::sequence);
     const Slot slot = slot_of(sequence);
     if (status == AKV_OK) {
-      const Entry entry = slot < touched_slots_ ? sequences_.enter(slot, ObjectHandle::generation(sequence)) : Entry::stale;
-      if (entry == Entry::entered)
-        end_locked(slot, false);
-      else
-        status = entry == Entry::busy ? AKV_ERROR_BUSY : AKV_ERROR_BAD_HANDLE;
+      const Entry entry =
+          slot < touched_slots_ ? sequences_.enter(slot, ObjectHandle::generation(sequence)) : Entry::stale;
+      if (entry == Entry::entered) end_locked(slot, false);
+      else status = entry == Entry::busy ? AKV_ERROR_BUSY : AKV_ERROR_BAD_HANDLE;
     }
     freed += status == AKV_OK;
     stale += status == AKV_ERROR_BAD_HANDLE;

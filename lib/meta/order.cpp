@@ -8,7 +8,8 @@ namespace akv {
 
 Status Cache::open_ticket_locked(akv_ticket &out) noexcept {
   if (!tickets_.can_issue())
-    return fail_with(AKV_ERROR_NO_TICKETS, 1, 0, "%llu tickets (max_open_tickets) lie between the next and the oldest open one, %llu",
+    return fail_with(AKV_ERROR_NO_TICKETS, 1, 0,
+                     "%llu tickets (max_open_tickets) lie between the next and the oldest open one, %llu",
                      config_.max_open_tickets, tickets_.oldest_open());
   out = ticket_of(tickets_.issue());
   return AKV_OK;
@@ -54,7 +55,7 @@ std::uint32_t Cache::mark_lost_locked(std::uint64_t ticket) noexcept {
     s.flags = s.flags | kLost;
     ++lost_sequences_;
     ++lost;
-    const std::uint32_t first = std::max(rest.anchored_blocks, whole_blocks_of(sound));
+    const std::uint32_t first = std::max(rest.anchored_blocks, math_.whole_blocks(sound));
     if (first < s.num_blocks) condemn_locked(s.table + first, s.num_blocks - first);
   }
   return lost;
@@ -78,26 +79,25 @@ Status Cache::read_ticket_locked(akv_ticket ticket, std::uint32_t &state) noexce
   if (ticket == AKV_NONE) return AKV_OK;
   if (Status status = check_ticket(ticket); status != AKV_OK) return status;
   const std::uint64_t number = TicketHandle::number(ticket);
-  if (tickets_.open(number))
-    state = AKV_TICKET_OPEN;
+  if (tickets_.open(number)) state = AKV_TICKET_OPEN;
   else if (tickets_.newest() - number < abandoned_.count && abandoned_[number & (abandoned_.count - 1)] == number)
     state = AKV_TICKET_ABANDONED;
-  else if (!tickets_.settled(number))
-    state = AKV_TICKET_ENDED;
+  else if (!tickets_.settled(number)) state = AKV_TICKET_ENDED;
   return AKV_OK;
 }
 
-Status Cache::acquire_lease(Slot slot, std::uint32_t num_tokens, std::uint64_t owner, akv_lease &out, akv_ticket &out_wait) noexcept {
+Status Cache::acquire_lease(Slot slot, std::uint32_t num_tokens, std::uint64_t owner, akv_lease &out,
+                            akv_ticket &out_wait) noexcept {
   const Sequence &s = sequences_[slot];
   if (Status status = check_quiet(s); status != AKV_OK) return status;
   if (num_tokens == 0 || num_tokens > s.length)
-    return fail_with(AKV_ERROR_OUT_OF_RANGE, num_tokens, s.length, "lease of %llu tokens, must be 1 to the sequence's %llu",
-                     num_tokens, s.length);
+    return fail_with(AKV_ERROR_OUT_OF_RANGE, num_tokens, s.length,
+                     "lease of %llu tokens, must be 1 to the sequence's %llu", num_tokens, s.length);
   const ShortLock lock(mutex_);
   if (!holds_.can_add())
     return fail_with(AKV_ERROR_NO_HOLDS, 1, 0, "all %llu pins and leases (max_holds) exist", config_.max_holds);
   publish_pending_locked();
-  const std::uint32_t blocks = blocks_of(num_tokens);
+  const std::uint32_t blocks = math_.blocks(num_tokens);
   share_own_locked(slot, blocks);
   const SequenceRest &rest = rest_[slot];
   const RunId run = tree_.ending_at(rest.anchor, blocks);
@@ -110,12 +110,14 @@ Status Cache::acquire_lease(Slot slot, std::uint32_t num_tokens, std::uint64_t o
   return AKV_OK;
 }
 
-Status Cache::read_lease_locked(akv_lease lease, std::int32_t *out, std::uint32_t capacity, std::uint32_t &count) noexcept {
+Status Cache::read_lease_locked(akv_lease lease, std::int32_t *out, std::uint32_t capacity,
+                                std::uint32_t &count) noexcept {
   std::uint32_t index = 0;
   if (Status status = find_hold(lease, Kind::lease, index); status != AKV_OK) return status;
   count = holds_[index].blocks;
   if (capacity < count)
-    return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, count, capacity, "the lease has %llu blocks, the buffer holds %llu", count, capacity);
+    return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, count, capacity, "the lease has %llu blocks, the buffer holds %llu",
+                     count, capacity);
   tree_.read_path(holds_[index].run, out);
   return AKV_OK;
 }

@@ -6,41 +6,6 @@
 
 namespace akv {
 
-Undo Cache::undo_of(Slot slot) const noexcept {
-  const Sequence &s = sequences_[slot];
-  Undo undo{};
-  undo.length = s.length;
-  undo.num_blocks = s.num_blocks;
-  return undo;
-}
-
-void Cache::join_plan_locked(std::uint32_t plan, Slot slot, const Undo &undo) noexcept {
-  SequenceRest &rest = rest_[slot];
-  rest.undo = undo;
-  rest.plan = plan;
-  rest.plan_previous = 0;
-  rest.plan_next = plans_[plan].first_sequence;
-  if (rest.plan_next != 0) rest_[rest.plan_next - 1].plan_previous = slot + 1;
-  plans_[plan].first_sequence = slot + 1;
-  ++plans_[plan].num_sequences;
-  sequences_[slot].flags = sequences_[slot].flags | kPlanOpen;
-}
-
-void Cache::leave_plan_locked(Slot slot) noexcept {
-  SequenceRest &rest = rest_[slot];
-  PlanState &plan = plans_[rest.plan];
-  (rest.plan_previous != 0 ? rest_[rest.plan_previous - 1].plan_next : plan.first_sequence) = rest.plan_next;
-  if (rest.plan_next != 0) rest_[rest.plan_next - 1].plan_previous = rest.plan_previous;
-  --plan.num_sequences;
-  rest.plan = 0;
-  sequences_[slot].flags = sequences_[slot].flags & ~kPlanOpen;
-}
-
-void Cache::close_plan_locked(std::uint32_t plan) noexcept {
-  for (RunId run; (run = plans_.pop_lease(plan)) != kNoRun;) tree_.release(run, Hold::lease);
-  plans_.close(plan);
-}
-
 Status Cache::enter_plan_locked(std::uint32_t plan) noexcept {
   for (std::uint32_t at = plans_[plan].first_sequence; at != 0; at = rest_[at - 1].plan_next) {
     if (sequences_.enter(at - 1, sequences_.generation(at - 1)) == Entry::entered) continue;
@@ -49,14 +14,6 @@ Status Cache::enter_plan_locked(std::uint32_t plan) noexcept {
     return fail(AKV_ERROR_BUSY, "a sequence of the plan is inside another call");
   }
   return AKV_OK;
-}
-
-// The first token whose K/V depend on the plan's records.
-std::uint32_t Cache::first_planned(Slot slot) const noexcept {
-  const SequenceRest &rest = rest_[slot];
-  if (rest.undo.created != 0) return sequences_[slot].committed;
-  if (rest.undo.replaced_block != AKV_NULL_BLOCK) return rest.undo.replaced_index * block_tokens_;
-  return std::min(rest.undo.num_blocks * block_tokens_, rest.undo.length);
 }
 
 Status Cache::finish_plan_locked(akv_plan handle, akv_ticket ticket) noexcept {
@@ -95,7 +52,7 @@ void Cache::roll_back_locked(Slot slot) noexcept {
     // other users end before them.)
     const std::int32_t *copy = tokens_.of(s.table[undo.replaced_index]);
     std::int32_t *original = tokens_.of(undo.replaced_block);
-    for (std::uint32_t i = 0; i < offset_of(undo.length); ++i)
+    for (std::uint32_t i = 0; i < math_.offset(undo.length); ++i)
       if (original[i] == AKV_TOKEN_UNKNOWN) original[i] = copy[i];
     give_back_own_locked(s.table + undo.replaced_index, 1);
     s.table[undo.replaced_index] = undo.replaced_block;
@@ -137,8 +94,8 @@ Status Cache::read_plan_info_locked(akv_plan handle, akv_plan_info &out) noexcep
   return AKV_OK;
 }
 
-Status Cache::read_plan_records_locked(akv_plan handle, std::uint32_t first, akv_plan_record *out, std::uint32_t capacity,
-                                       std::uint32_t &count) noexcept {
+Status Cache::read_plan_records_locked(akv_plan handle, std::uint32_t first, akv_plan_record *out,
+                                       std::uint32_t capacity, std::uint32_t &count) noexcept {
   std::uint32_t plan = 0;
   if (Status status = find_plan(handle, plan); status != AKV_OK) return status;
   count = plans_[plan].num_records;
@@ -146,7 +103,8 @@ Status Cache::read_plan_records_locked(akv_plan handle, std::uint32_t first, akv
     return fail_with(AKV_ERROR_OUT_OF_RANGE, first, count, "record %llu, the plan has %llu", first, count);
   std::uint32_t at = plans_[plan].first_record;
   for (std::uint32_t i = 0; i < first; ++i) at = plans_.record(at).next;
-  for (std::uint32_t i = 0; i < capacity && at != 0; ++i, at = plans_.record(at).next) out[i] = plans_.record(at).record;
+  for (std::uint32_t i = 0; i < capacity && at != 0; ++i, at = plans_.record(at).next)
+    out[i] = plans_.record(at).record;
   if (at == 0) return AKV_OK;
   return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, count - first, capacity, "%llu records are left, the buffer holds %llu",
                    count - first, capacity);

@@ -21,7 +21,7 @@ struct PlanState {
   std::uint64_t copied_tokens;
   std::uint64_t zeroed_blocks;
   std::uint64_t since;
-  std::uint64_t wait;            // number of the newest ticket that a record must wait for
+  std::uint64_t wait;  // number of the newest ticket that a record must wait for
 };
 
 struct PlanRecord {
@@ -41,7 +41,8 @@ class Plans {
   static std::size_t max_records(std::uint32_t num_blocks, std::uint32_t max_sequences) noexcept {
     return std::size_t{num_blocks} * 2 + max_sequences;
   }
-  static void plan(Reservation &memory, std::uint32_t max_plans, std::uint32_t num_blocks, std::uint32_t max_sequences) noexcept {
+  static void plan(Reservation &memory, std::uint32_t max_plans, std::uint32_t num_blocks,
+                   std::uint32_t max_sequences) noexcept {
     Slab<PlanState>::plan(memory, max_plans);
     Slab<PlanRecord>::plan(memory, max_records(num_blocks, max_sequences));
     Slab<PlanLease>::plan(memory, std::size_t{num_blocks} + max_sequences);
@@ -110,7 +111,9 @@ class Plans {
   const PlanState &operator[](std::uint32_t index) const noexcept { return plans_[index]; }
   const PlanRecord &record(std::uint32_t at) const noexcept { return records_[at]; }
   const PlanLease &lease(std::uint32_t at) const noexcept { return leases_[at]; }
-  std::uint64_t used_bytes() const noexcept { return plans_.used_bytes() + records_.used_bytes() + leases_.used_bytes(); }
+  std::uint64_t used_bytes() const noexcept {
+    return plans_.used_bytes() + records_.used_bytes() + leases_.used_bytes();
+  }
 
  private:
   Slab<PlanState> plans_;

@@ -14,7 +14,8 @@ void Cache::match_locked(const Prompt &prompt, akv_match &out) noexcept {
   out.wait = ticket_of(walk.wait > walk.partial_wait ? walk.wait : walk.partial_wait);
 }
 
-Status Cache::pin_locked(const Prompt &prompt, std::uint64_t owner, akv_pin &out_pin, std::uint32_t &out_tokens) noexcept {
+Status Cache::pin_locked(const Prompt &prompt, std::uint64_t owner, akv_pin &out_pin,
+                         std::uint32_t &out_tokens) noexcept {
   publish_pending_locked();
   const Walk walk = tree_.match(prompt.domain, prompt.tokens, prompt.num_tokens);
   if (walk.blocks == 0) return fail(AKV_ERROR_NOT_FOUND, "nothing of this prompt is cached in its domain");

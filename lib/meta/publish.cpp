@@ -1,6 +1,6 @@
 // publish.cpp: commit, and what follows from it: whole blocks whose K/V and token ids exist can be found by others.
 // It knows runs and blocks; not tables.
-#include "meta/cache.hpp"
+#include "meta/books.hpp"
 
 #include <algorithm>
 
@@ -10,7 +10,8 @@ namespace akv {
 
 // Content from position `from` on is being written under tickets first .. last. Earlier ones that are still open stay
 // in the span: it only tells more than it must.
-void Cache::note_ticket(SequenceRest &rest, std::uint32_t from, std::uint64_t first, std::uint64_t last) const noexcept {
+void Books::note_ticket(SequenceRest &rest, std::uint32_t from, std::uint64_t first,
+                        std::uint64_t last) const noexcept {
   if (tickets_.settled(last)) return;
   if (tickets_.settled(rest.ticket_last)) {
     rest.ticket_from = from;
@@ -23,15 +24,15 @@ void Cache::note_ticket(SequenceRest &rest, std::uint32_t from, std::uint64_t fi
   rest.ticket_last = std::max(rest.ticket_last, last);
 }
 
-TicketSpan Cache::span_of(const SequenceRest &rest, std::uint32_t first_block, std::uint32_t end_block) const noexcept {
-  const std::uint32_t settled_end = whole_blocks_of(rest.ticket_from);
+TicketSpan Books::span_of(const SequenceRest &rest, std::uint32_t first_block, std::uint32_t end_block) const noexcept {
+  const std::uint32_t settled_end = math_.whole_blocks(rest.ticket_from);
   if (tickets_.settled(rest.ticket_last) || settled_end >= end_block) return {0, 0, end_block - first_block};
   return {rest.ticket_first, rest.ticket_last, settled_end > first_block ? settled_end - first_block : 0};
 }
 
 // -- commit --
 
-void Cache::commit_locked(Slot slot, std::uint32_t length, std::uint64_t ticket) noexcept {
+void Books::commit_locked(Slot slot, std::uint32_t length, std::uint64_t ticket) noexcept {
   Sequence &s = sequences_[slot];
   if (length <= s.committed) return;
   if (ticket != 0) note_ticket(rest_[slot], s.committed, ticket, ticket);
@@ -39,47 +40,15 @@ void Cache::commit_locked(Slot slot, std::uint32_t length, std::uint64_t ticket)
   if (publishable(s)) publish_locked(slot);
 }
 
-Status Cache::commit_batch(const akv_sequence *sequences, const std::uint32_t *lengths, std::uint32_t count,
-                           akv_ticket ticket) noexcept {
-  for (std::uint32_t row = 0; row < count; ++row) {
-    const Sequence &s = sequences_[slot_of(sequences[row])];
-    Status status = s.flags == 0 ? AKV_OK : check_quiet(s);
-    if (status == AKV_OK && lengths != nullptr && lengths[row] > s.length)
-      status = fail(AKV_ERROR_OUT_OF_RANGE, "commit of %llu tokens, the sequence has %llu", lengths[row], s.length);
-    if (AKV_LIKELY(status == AKV_OK)) continue;
-    name_row(row);
-    return status;
-  }
-  if (ticket != AKV_NONE) {
-    const ShortLock lock(mutex_);
-    std::uint64_t number = 0;
-    if (Status status = commit_number(ticket, number); status != AKV_OK) return status;
-    publish_pending_locked();
-    for (std::uint32_t row = 0; row < count; ++row) {
-      const Slot slot = slot_of(sequences[row]);
-      commit_locked(slot, lengths != nullptr ? lengths[row] : std::uint32_t{sequences_[slot].length}, number);
-    }
-    return AKV_OK;
-  }
-  for (std::uint32_t row = 0; row < count; ++row) {
-    const Slot slot = slot_of(sequences[row]);
-    Sequence &s = sequences_[slot];
-    const std::uint32_t length = lengths != nullptr ? lengths[row] : std::uint32_t{s.length};
-    if (length > s.committed) s.committed = length;
-    if (AKV_UNLIKELY(publishable(s))) publish_later(slot);
-  }
-  return AKV_OK;
-}
-
 // -- publishing --
 
 // Before anybody looks into the index, see pending.hpp.
-void Cache::publish_later(Slot slot) noexcept {
+void Books::publish_later(Slot slot) noexcept {
   sequences_[slot].pending = 1;
   pending_.add(slot);
 }
 
-void Cache::publish_pending_locked() noexcept {
+void Books::publish_pending_locked() noexcept {
   pending_.drain([this](Slot slot) {
     publish_locked(slot);
     sequences_[slot].pending = 0;
@@ -89,16 +58,16 @@ void Cache::publish_pending_locked() noexcept {
 // The sequence may be growing in another thread at this moment: of it, only what does not change while it is pending
 // is looked at, and known and committed. Where something is in the way (an equal block that is still being written),
 // nothing is lost: the next commit tries again.
-void Cache::publish_locked(Slot slot) noexcept {
+void Books::publish_locked(Slot slot) noexcept {
   Sequence &s = sequences_[slot];
-  const std::uint32_t target = whole_blocks_of(std::min<std::uint32_t>(s.known, s.committed));
+  const std::uint32_t target = math_.whole_blocks(std::min<std::uint32_t>(s.known, s.committed));
   if (rest_[slot].no_publish == 0 && (s.flags & kLost) == 0 && publish_shared_locked(slot, target))
     publish_own_locked(slot, target);
   s.publish_at = next_publish(rest_[slot]);
 }
 
 // Length at which there is something to publish: the first block that is not, own or in a private run on the path.
-std::uint32_t Cache::next_publish(const SequenceRest &rest) const noexcept {
+std::uint32_t Books::next_publish(const SequenceRest &rest) const noexcept {
   if (rest.no_publish != 0) return kNever;
   std::uint32_t first = rest.anchored_blocks;
   for (RunId run = rest.anchor; run != kRoot && tree_.at(run).linked == 0; run = tree_.at(run).parent)
@@ -107,7 +76,7 @@ std::uint32_t Cache::next_publish(const SequenceRest &rest) const noexcept {
 }
 
 // Private runs on the path (shared with forks or leases) are linked where they are. False: something is in the way.
-bool Cache::publish_shared_locked(Slot slot, std::uint32_t target) noexcept {
+bool Books::publish_shared_locked(Slot slot, std::uint32_t target) noexcept {
   SequenceRest &rest = rest_[slot];
   for (;;) {
     RunId run = kNoRun;  // the topmost private run
@@ -116,7 +85,8 @@ bool Cache::publish_shared_locked(Slot slot, std::uint32_t target) noexcept {
     const std::uint32_t start = tree_.at(run).first_index;
     if (tree_.at(run).dead != 0 || start >= target) return false;
     // An equal block is published already: two sequences share this run, it can't be a duplicate of one.
-    if (tree_.find_child(tree_.at(run).parent, rest.domain, tokens_.of(tree_.at(run).first_block)) != kNoRun) return false;
+    if (tree_.find_child(tree_.at(run).parent, rest.domain, tokens_.of(tree_.at(run).first_block)) != kNoRun)
+      return false;
     const std::uint32_t count = std::min(target - start, tree_.at(run).blocks.count);
     if (count < tree_.at(run).blocks.count) run = tree_.split(run, count);
     tree_.link(run, span_of(rest, start, start + count));
@@ -126,7 +96,7 @@ bool Cache::publish_shared_locked(Slot slot, std::uint32_t target) noexcept {
 
 // The sequence's own blocks: behind a published block that is equal to the next of them they go on as duplicates;
 // else they extend the run before them, or become a run of their own.
-void Cache::publish_own_locked(Slot slot, std::uint32_t target) noexcept {
+void Books::publish_own_locked(Slot slot, std::uint32_t target) noexcept {
   Sequence &s = sequences_[slot];
   SequenceRest &rest = rest_[slot];
   while (rest.anchored_blocks < target) {

@@ -13,13 +13,15 @@
 namespace akv {
 
 struct RequestEntry {
-  std::uint64_t id;    // 0: empty
+  std::uint64_t id;  // 0: empty
   std::uint32_t slot;
 };
 
 class RequestIds {
  public:
-  static std::size_t places(std::uint32_t max_sequences) noexcept { return std::bit_ceil(std::size_t{max_sequences} * 2); }
+  static std::size_t places(std::uint32_t max_sequences) noexcept {
+    return std::bit_ceil(std::size_t{max_sequences} * 2);
+  }
   static void plan(Reservation &memory, std::uint32_t max_sequences) noexcept {
     memory.plan<RequestEntry>(places(max_sequences));
   }

@@ -27,9 +27,9 @@ constexpr std::uint32_t kLost = 2;
 // One cache line. It outlives the cache (see SequenceTable), so that a late call finds a generation and not a hole.
 struct alignas(64) Sequence {
   std::atomic<std::uint64_t> gate;
-  std::int32_t *table;                // its row of block ids
+  std::int32_t *table;  // its row of block ids
   Relaxed<std::uint32_t> length;
-  Released<std::uint32_t> known;      // whoever publishes up to here finds the table and the token ids written
+  Released<std::uint32_t> known;  // whoever publishes up to here finds the table and the token ids written
   Released<std::uint32_t> committed;
   Relaxed<std::uint32_t> num_blocks;  // entries of the table, reserved ones included
   Relaxed<std::uint32_t> flags;
@@ -39,7 +39,7 @@ struct alignas(64) Sequence {
   std::int32_t tail_block;            // the last used block
   Relaxed<std::uint32_t> publish_at;  // when known and committed reach this, there is something to publish
   std::uint32_t max_tokens;
-  std::uint32_t version;              // of the table: changes when an entry is replaced or dropped
+  std::uint32_t version;  // of the table: changes when an entry is replaced or dropped
 };
 static_assert(sizeof(Sequence) == 64);
 
@@ -49,10 +49,10 @@ constexpr std::uint32_t kNever = ~0u;
 struct Undo {
   std::uint32_t length;
   std::uint32_t num_blocks;
-  std::int32_t replaced_block;   // by copy-on-write, at `replaced_index`; 0: none
+  std::int32_t replaced_block;  // by copy-on-write, at `replaced_index`; 0: none
   std::uint32_t replaced_index;
-  RunId source;                  // the run of the replaced block, leased by the plan
-  std::uint32_t created;         // the plan belongs to create: going back means it never was
+  RunId source;           // the run of the replaced block, leased by the plan
+  std::uint32_t created;  // the plan belongs to create: going back means it never was
 };
 
 // Read and written under the cache's lock; read by whoever has shut the gate, too, unless the sequence is pending.
@@ -70,8 +70,8 @@ struct SequenceRest {
   std::uint64_t ticket_first;
   std::uint64_t ticket_last;
   std::uint32_t ticket_from;
-  std::uint32_t plan;              // index of the open plan, 0: none
-  std::uint32_t plan_next;         // slot of the next sequence of the same plan
+  std::uint32_t plan;       // index of the open plan, 0: none
+  std::uint32_t plan_next;  // slot of the next sequence of the same plan
   std::uint32_t plan_previous;
   Undo undo;
 };

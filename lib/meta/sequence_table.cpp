@@ -16,8 +16,8 @@ Status SequenceTable::reserve(std::uint32_t count) noexcept {
   // In powers of two, so that caches that grow from one to the next leave behind at most as much as they use.
   const std::uint32_t room = std::bit_ceil(std::max(count, 64u));
   const int error_before = errno;
-  void *memory = mmap(nullptr, room * sizeof(Sequence), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                      -1, 0);
+  void *memory = mmap(nullptr, room * sizeof(Sequence), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) {
     errno = error_before;
     return fail(AKV_ERROR_OUT_OF_MEMORY, "the host has no %llu bytes for the gates of %llu sequences",

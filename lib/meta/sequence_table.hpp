@@ -2,8 +2,8 @@
 // It knows generations and states; not blocks.
 //
 // A call takes a sequence through its gate: one compare-and-swap checks the generation and shuts the gate. Whoever
-// comes second finds it shut. The gates' memory is never unmapped, not even with the cache: a thread that comes too late
-// with an old handle must find a generation that tells it so. The next cache in the same place uses it again.
+// comes second finds it shut. The gates' memory is never unmapped, not even with the cache: a thread that comes too
+// late with an old handle must find a generation that tells it so. The next cache in the same place uses it again.
 #pragma once
 
 #include "base/annotations.hpp"
@@ -20,6 +20,7 @@ class SequenceTable {
   [[nodiscard]] Status reserve(std::uint32_t count) noexcept;
 
   Sequence *data() noexcept { return slots_.load(std::memory_order_relaxed); }
+  const Sequence *data() const noexcept { return slots_.load(std::memory_order_relaxed); }
   Sequence &operator[](std::uint32_t slot) noexcept { return slots_.load(std::memory_order_relaxed)[slot]; }
   const Sequence &operator[](std::uint32_t slot) const noexcept { return slots_.load(std::memory_order_relaxed)[slot]; }
   std::uint32_t capacity() const noexcept { return capacity_.load(std::memory_order_relaxed); }
@@ -32,7 +33,9 @@ class SequenceTable {
       return Entry::entered;
     return expected >> 32 == generation && (expected & kGateLive) != 0 ? Entry::busy : Entry::stale;
   }
-  [[nodiscard]] Entry enter(std::uint32_t slot, std::uint32_t generation) noexcept { return enter((*this)[slot], generation); }
+  [[nodiscard]] Entry enter(std::uint32_t slot, std::uint32_t generation) noexcept {
+    return enter((*this)[slot], generation);
+  }
   static void leave(Sequence &sequence, std::uint32_t generation) noexcept {
     sequence.gate.store(std::uint64_t{generation} << 32 | kGateLive, std::memory_order_release);
   }

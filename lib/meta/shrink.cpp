@@ -11,7 +11,8 @@ Status Cache::check_truncate(const Sequence &s, const SequenceRest &rest, std::u
   if ((s.flags & kPlanOpen) != 0)
     return fail(AKV_ERROR_PLAN_OPEN, "a plan is open on the sequence: finish it or abandon it first");
   if (length > s.length)
-    return fail_with(AKV_ERROR_OUT_OF_RANGE, length, s.length, "truncate to %llu tokens, the sequence has %llu", length, s.length);
+    return fail_with(AKV_ERROR_OUT_OF_RANGE, length, s.length, "truncate to %llu tokens, the sequence has %llu", length,
+                     s.length);
   if ((s.flags & kLost) != 0 && length > rest.sound)
     return fail_with(AKV_ERROR_CONTENT_LOST, length, rest.sound,
                      "truncate to %llu tokens, but only the first %llu of the sequence are sound", length, rest.sound);
@@ -21,8 +22,10 @@ Status Cache::check_truncate(const Sequence &s, const SequenceRest &rest, std::u
 // Inside the sequence's own last blocks, giving back none of them: needs no lock.
 bool Cache::truncate_quickly(Slot slot, std::uint32_t length, bool keep_blocks) noexcept {
   Sequence &s = sequences_[slot];
-  const std::uint32_t blocks = blocks_of(length);
-  if (s.pending != 0 || (s.flags & kLost) != 0 || blocks <= rest_[slot].anchored_blocks || (!keep_blocks && blocks != s.num_blocks)) return false;
+  const std::uint32_t blocks = math_.blocks(length);
+  if (s.pending != 0 || (s.flags & kLost) != 0 || blocks <= rest_[slot].anchored_blocks ||
+      (!keep_blocks && blocks != s.num_blocks))
+    return false;
   cut_lengths(s, length);
   s.used_blocks = blocks;
   s.tail_block = s.table[blocks - 1];
@@ -39,9 +42,9 @@ void Cache::cut_lengths(Sequence &s, std::uint32_t length) const noexcept {
 void Cache::truncate_locked(Slot slot, std::uint32_t length, bool keep_blocks) noexcept {
   Sequence &s = sequences_[slot];
   SequenceRest &rest = rest_[slot];
-  const std::uint32_t blocks = blocks_of(length), anchored = rest.anchored_blocks;
+  const std::uint32_t blocks = math_.blocks(length), anchored = rest.anchored_blocks;
   const std::uint32_t own = s.num_blocks - anchored;
-  const bool inside = offset_of(length) != 0;
+  const bool inside = math_.offset(length) != 0;
   if (blocks == anchored && inside) cut_shared_locked(slot, blocks, inside);
   if (blocks < anchored) {
     cut_shared_locked(slot, blocks, inside);
@@ -92,7 +95,8 @@ Status Cache::truncate_batch(const akv_sequence *sequences, const std::uint32_t 
     }
   }
   bool slow = false;
-  for (std::uint32_t row = 0; row < count; ++row) slow |= !truncate_quickly(slot_of(sequences[row]), lengths[row], keep_blocks);
+  for (std::uint32_t row = 0; row < count; ++row)
+    slow |= !truncate_quickly(slot_of(sequences[row]), lengths[row], keep_blocks);
   if (!slow) return AKV_OK;
   const ShortLock lock(mutex_);
   publish_pending_locked();
@@ -112,17 +116,18 @@ Status Cache::set_length(Slot slot, std::uint32_t length) noexcept {
   }
   if (Status status = check_quiet(s); status != AKV_OK) return status;
   if (length > s.max_tokens)
-    return fail_with(AKV_ERROR_NO_CAPACITY, length, s.max_tokens, "length %llu exceeds the sequence's max_tokens %llu", length,
-                     s.max_tokens);
-  if (blocks_of(length) > s.num_blocks)
+    return fail_with(AKV_ERROR_NO_CAPACITY, length, s.max_tokens, "length %llu exceeds the sequence's max_tokens %llu",
+                     length, s.max_tokens);
+  if (math_.blocks(length) > s.num_blocks)
     return fail_with(AKV_ERROR_OUT_OF_RANGE, length, std::uint64_t{s.num_blocks} * block_tokens_,
-                     "length %llu, but the sequence's %llu blocks hold %llu tokens: reserve first", length, s.num_blocks,
-                     std::uint64_t{s.num_blocks} * block_tokens_);
-  if (s.room == 0 && offset_of(s.length) != 0) {
+                     "length %llu, but the sequence's %llu blocks hold %llu tokens: reserve first", length,
+                     s.num_blocks, std::uint64_t{s.num_blocks} * block_tokens_);
+  if (s.room == 0 && math_.offset(s.length) != 0) {
     const ShortLock lock(mutex_);
     publish_pending_locked();
     if (!absorb_tail_locked(slot))
-      return fail(AKV_ERROR_PLAN_NEEDED, "the last block is shared and must be copied first: append or reserve instead");
+      return fail(AKV_ERROR_PLAN_NEEDED,
+                  "the last block is shared and must be copied first: append or reserve instead");
     refresh(slot);
   }
   place_tokens(slot, nullptr, length - s.length);

@@ -29,7 +29,8 @@ void Cache::read_info(Slot slot, akv_sequence_info &out) noexcept {
   out.sound_tokens = (s.flags & kLost) != 0 ? rest.sound : std::uint32_t{s.length};
   out.num_blocks = s.num_blocks;
   out.shared_blocks = rest.anchored_blocks - rest.duplicates;
-  out.capacity = static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{s.num_blocks} * block_tokens_, UINT32_MAX));
+  out.capacity =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{s.num_blocks} * block_tokens_, UINT32_MAX));
   out.remaining = s.max_tokens - s.length;
   out.max_tokens = s.max_tokens;
   out.version = s.version;
@@ -41,7 +42,8 @@ void Cache::read_info(Slot slot, akv_sequence_info &out) noexcept {
 }
 
 std::uint64_t Cache::used_bytes_locked() const noexcept {
-  std::uint64_t bytes = tree_.used_bytes() + lists_.used_bytes() + pool_.used_bytes() + plans_.used_bytes() + holds_.used_bytes();
+  std::uint64_t bytes =
+      tree_.used_bytes() + lists_.used_bytes() + pool_.used_bytes() + plans_.used_bytes() + holds_.used_bytes();
   const std::uint64_t blocks_used = config_.num_blocks - pool_.never_used();
   bytes += blocks_used * block_tokens_ * sizeof(std::int32_t);
   std::uint32_t widest = widest_row_;
@@ -61,7 +63,7 @@ void Cache::read_state_locked(akv_cache_state &out) noexcept {
   for (Slot slot = 0; slot < touched_slots_; ++slot) {
     if (!sequences_.live(slot)) continue;
     const Sequence &s = sequences_[slot];
-    const std::uint32_t used = blocks_of(s.length), blocks = s.num_blocks;
+    const std::uint32_t used = math_.blocks(s.length), blocks = s.num_blocks;
     out.reserved_blocks += blocks > used ? blocks - used : 0;
     out.sequence_tokens += s.length;
   }
@@ -71,7 +73,8 @@ void Cache::read_state_locked(akv_cache_state &out) noexcept {
   out.cached_blocks = tree_.blocks(RunClass::cached);
   out.quarantined_blocks = pool_.quarantined() + tree_.blocks(RunClass::leased);
   // By construction: what is none of these is live. The audit counts it the other way round.
-  out.live_blocks = out.num_blocks - free - out.pinned_blocks - out.cached_blocks - out.quarantined_blocks - out.reserved_blocks;
+  out.live_blocks =
+      out.num_blocks - free - out.pinned_blocks - out.cached_blocks - out.quarantined_blocks - out.reserved_blocks;
   out.evictable_blocks = tree_.evictable();
   out.duplicate_blocks = duplicates_;
   out.peak_live_blocks = std::max(counters_.peak_live_blocks, tree_.blocks(RunClass::live) + own_blocks_locked());
@@ -110,7 +113,9 @@ void Cache::measure_locked(akv_measures &out) noexcept {
   }
   out.largest_free_run = longest_run(map_.data, config_.num_blocks, AKV_BLOCK_FREE, AKV_BLOCK_DIRTY);
   out.fragmentation = free == 0 ? 0.0f : 1.0f - static_cast<float>(out.largest_free_run) / static_cast<float>(free);
-  out.advice = out.fragmentation >= 0.5f ? AKV_ADVICE_ACT : out.fragmentation >= 0.2f ? AKV_ADVICE_WATCH : AKV_ADVICE_NONE;
+  out.advice = out.fragmentation >= 0.5f   ? AKV_ADVICE_ACT
+               : out.fragmentation >= 0.2f ? AKV_ADVICE_WATCH
+                                           : AKV_ADVICE_NONE;
 
   for (RunId id = kRoot + 1; id <= tree_.highest_run(); ++id) {
     const Run &run = tree_.at(id);
@@ -119,7 +124,8 @@ void Cache::measure_locked(akv_measures &out) noexcept {
   }
   for (Slot slot = 0; slot < touched_slots_; ++slot) {
     if (!sequences_.live(slot)) continue;
-    const std::uint64_t shared = std::uint64_t{rest_[slot].anchored_blocks} * block_tokens_, length = sequences_[slot].length;
+    const std::uint64_t shared = std::uint64_t{rest_[slot].anchored_blocks} * block_tokens_,
+                        length = sequences_[slot].length;
     out.live_tokens += length > shared ? length - shared : 0;
     out.live_tokens += std::uint64_t{rest_[slot].duplicates} * block_tokens_;
   }
@@ -131,25 +137,36 @@ Status Cache::read_sequences_locked(unsigned char *lines, std::uint32_t line_siz
                                     std::uint32_t &count) noexcept {
   count = num_sequences_;
   if (capacity < count)
-    return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, count, capacity, "%llu sequences are live, the buffer holds %llu", count, capacity);
+    return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, count, capacity, "%llu sequences are live, the buffer holds %llu",
+                     count, capacity);
   for (Slot slot = 0; slot < touched_slots_; ++slot) {
     if (!sequences_.live(slot)) continue;
     const Sequence &s = sequences_[slot];
     const SequenceRest &rest = rest_[slot];
-    const std::uint32_t used = blocks_of(s.length), flags = s.flags, blocks = s.num_blocks;
-    const akv_sequence_line line{handle_of(slot), rest.request_id, rest.owner, rest.domain, s.length, s.known, s.committed, blocks,
-                                 blocks > used ? blocks - used : 0,
-                                 (flags & kPlanOpen) / kPlanOpen * AKV_LINE_PLAN_OPEN | (flags & kLost) / kLost * AKV_LINE_CONTENT_LOST};
+    const std::uint32_t used = math_.blocks(s.length), flags = s.flags, blocks = s.num_blocks;
+    const akv_sequence_line line{
+        handle_of(slot),
+        rest.request_id,
+        rest.owner,
+        rest.domain,
+        s.length,
+        s.known,
+        s.committed,
+        blocks,
+        blocks > used ? blocks - used : 0,
+        (flags & kPlanOpen) / kPlanOpen * AKV_LINE_PLAN_OPEN | (flags & kLost) / kLost * AKV_LINE_CONTENT_LOST};
     write_element(line, lines, line_size);
     lines += line_size;
   }
   return AKV_OK;
 }
 
-Status Cache::read_holds_locked(unsigned char *lines, std::uint32_t line_size, std::uint32_t capacity, std::uint32_t &count) noexcept {
+Status Cache::read_holds_locked(unsigned char *lines, std::uint32_t line_size, std::uint32_t capacity,
+                                std::uint32_t &count) noexcept {
   count = holds_.pins() + holds_.leases() + plans_.num_open();
   if (capacity < count)
-    return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, count, capacity, "%llu holds exist, the buffer holds %llu", count, capacity);
+    return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, count, capacity, "%llu holds exist, the buffer holds %llu", count,
+                     capacity);
   const auto add = [&lines, line_size](const akv_hold_line &line) {
     write_element(line, lines, line_size);
     lines += line_size;

@@ -3,7 +3,7 @@
 //
 // Layouts: slot mapping and block tables as vLLM's (slot = block x block_tokens + offset, padding -1), kv_indptr /
 // kv_indices / kv_last_page_len as FlashInfer's.
-#include "meta/cache.hpp"
+#include "meta/tables.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -19,11 +19,13 @@ struct Extent {
   std::uint32_t blocks;
 };
 
-std::uint32_t count_of(const akv_batch &batch, std::uint32_t i) { return batch.num_tokens != nullptr ? batch.num_tokens[i] : 1; }
+std::uint32_t count_of(const akv_batch &batch, std::uint32_t i) {
+  return batch.num_tokens != nullptr ? batch.num_tokens[i] : 1;
+}
 
 // Bring one row of the block table up to date: only new entries where the row was this sequence's before.
-void write_row(const akv_tables &tables, std::uint32_t row, akv_sequence sequence, std::uint32_t version, std::uint32_t blocks,
-               const std::int32_t *table) {
+void write_row(const akv_tables &tables, std::uint32_t row, akv_sequence sequence, std::uint32_t version,
+               std::uint32_t blocks, const std::int32_t *table) {
   std::int32_t *to = tables.block_table + row * tables.row_stride;
   std::uint32_t from = 0, stale_end = tables.row_width;
   if (tables.row_states != nullptr) {
@@ -38,7 +40,7 @@ void write_row(const akv_tables &tables, std::uint32_t row, akv_sequence sequenc
 
 }  // namespace
 
-Status Cache::check_table_room(const akv_tables &t, std::uint32_t num_sequences, std::uint64_t query_tokens,
+Status TableWriter::check_room(const akv_tables &t, std::uint32_t num_sequences, std::uint64_t query_tokens,
                                std::uint64_t indices, std::uint32_t widest) const noexcept {
   const auto too_small = [](std::uint64_t needed, std::uint64_t available, const char *format) {
     return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, needed, available, format, needed, available);
@@ -49,11 +51,13 @@ Status Cache::check_table_room(const akv_tables &t, std::uint32_t num_sequences,
     return too_small(slots, t.slot_capacity, "slot_mapping needs %llu elements, slot_capacity is %llu");
   const bool per_sequence = t.query_start_loc != nullptr || t.kv_indptr != nullptr || t.kv_last_page_len != nullptr;
   if (per_sequence && sequences > t.sequence_capacity)
-    return too_small(sequences, t.sequence_capacity, "arrays per sequence need %llu elements, sequence_capacity is %llu");
+    return too_small(sequences, t.sequence_capacity,
+                     "arrays per sequence need %llu elements, sequence_capacity is %llu");
   if (t.kv_indices != nullptr && indices > t.kv_indices_capacity)
     return too_small(indices, t.kv_indices_capacity, "kv_indices needs %llu elements, kv_indices_capacity is %llu");
   if ((t.kv_indptr != nullptr && indices > INT32_MAX) || (t.query_start_loc != nullptr && query_tokens > INT32_MAX))
-    return too_small(std::max(indices, query_tokens), INT32_MAX, "an int32 index array would count to %llu, at most %llu");
+    return too_small(std::max(indices, query_tokens), INT32_MAX,
+                     "an int32 index array would count to %llu, at most %llu");
   if (t.block_table != nullptr && widest > t.row_width)
     return too_small(widest, t.row_width, "the longest row has %llu blocks, row_width is %llu");
   if (t.block_table == nullptr && t.seq_lens == nullptr && t.first_positions == nullptr) return AKV_OK;
@@ -68,13 +72,14 @@ Status Cache::check_table_room(const akv_tables &t, std::uint32_t num_sequences,
 
 // Slots of positions first .. first + count - 1. Where K/V exist in a block that is not the sequence's own to write to,
 // there is no slot: a kernel that skips padding leaves them alone.
-void Cache::write_slots(Slot slot, std::uint32_t first, std::uint32_t count, std::int64_t *out) const noexcept {
+void TableWriter::write_slots(std::uint32_t slot, std::uint32_t first, std::uint32_t count,
+                              std::int64_t *out) const noexcept {
   const Sequence &s = sequences_[slot];
-  const std::uint32_t shared_end =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{rest_[slot].anchored_blocks} * block_tokens_, s.committed));
+  const std::uint32_t shared_end = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(std::uint64_t{rest_[slot].anchored_blocks} * block_tokens_, s.committed));
   std::uint32_t at = first;
   for (const std::uint32_t end = first + count; at < end;) {
-    const std::uint32_t index = whole_blocks_of(at), offset = at - index * block_tokens_;
+    const std::uint32_t index = math_.whole_blocks(at), offset = at - index * block_tokens_;
     const std::uint32_t part = std::min(end - at, block_tokens_ - offset);
     const std::int64_t base = std::int64_t{s.table[index]} * block_tokens_ + offset;
     for (std::uint32_t i = 0; i < part; ++i) *out++ = at + i < shared_end ? AKV_PAD_SLOT : base + i;
@@ -86,25 +91,26 @@ void Cache::write_slots(Slot slot, std::uint32_t first, std::uint32_t count, std
 // taken out of the structs first: for all the compiler knows, what is written to could be what is read from.
 
 // One token each, at the end of the last block, which is the sequence's own.
-void Cache::write_decode_query(const akv_batch &batch, const akv_tables &t) const noexcept {
-  const Sequence *const slots = &sequences_[0];
+void TableWriter::write_decode_query(const akv_batch &batch, const akv_tables &t) const noexcept {
+  const Sequence *const slots = sequences_.data();
   const akv_sequence *const sequences = batch.sequences;
   const std::uint32_t count = batch.num_sequences, block_tokens = block_tokens_;
   if (std::int64_t *const out = t.slot_mapping; out != nullptr)
     for (std::uint32_t i = 0; i < count; ++i) {
-      const Sequence &s = slots[slot_of(sequences[i])];
+      const Sequence &s = slots[ObjectHandle::index(sequences[i])];
       out[i] = std::int64_t{s.tail_block} * block_tokens + (block_tokens - s.room - 1);
     }
   if (std::int64_t *const out = t.positions; out != nullptr)
-    for (std::uint32_t i = 0; i < count; ++i) out[i] = std::int64_t{slots[slot_of(sequences[i])].length} - 1;
+    for (std::uint32_t i = 0; i < count; ++i)
+      out[i] = std::int64_t{slots[ObjectHandle::index(sequences[i])].length} - 1;
   if (std::int32_t *const out = t.query_start_loc; out != nullptr)
     for (std::uint32_t i = 0; i < count; ++i) out[i] = static_cast<std::int32_t>(i);
 }
 
-void Cache::write_query(const akv_batch &batch, const akv_tables &t) const noexcept {
+void TableWriter::write_query(const akv_batch &batch, const akv_tables &t) const noexcept {
   std::uint64_t query = 0;
   for (std::uint32_t i = 0; i < batch.num_sequences; ++i) {
-    const Slot slot = slot_of(batch.sequences[i]);
+    const std::uint32_t slot = ObjectHandle::index(batch.sequences[i]);
     const std::uint32_t count = count_of(batch, i);
     const std::uint32_t first = batch.first != nullptr ? batch.first[i] : sequences_[slot].length - count;
     if (t.query_start_loc != nullptr) t.query_start_loc[i] = static_cast<std::int32_t>(query);
@@ -121,33 +127,33 @@ namespace {
 struct WholeSequences {
   Extent operator()(const Sequence &s, std::uint32_t) const { return {s.length, s.used_blocks}; }
 };
-template <class BlocksOf>
 struct UpToQuery {
   const akv_batch &batch;
-  BlocksOf blocks_of;
+  BlockMath math;
   Extent operator()(const Sequence &, std::uint32_t i) const {
     const std::uint32_t end = batch.first[i] + count_of(batch, i);
-    return {end, blocks_of(end)};
+    return {end, math.blocks(end)};
   }
 };
 
 }  // namespace
 
 template <class Contexts>
-void Cache::write_rows(const akv_batch &batch, const akv_tables &t, Contexts contexts) const noexcept {
-  const Sequence *const slots = &sequences_[0];
+void TableWriter::write_rows(const akv_batch &batch, const akv_tables &t, Contexts contexts) const noexcept {
+  const Sequence *const slots = sequences_.data();
   const akv_sequence *const sequences = batch.sequences;
   const std::uint32_t *const row_of = t.row_of;
   const std::uint32_t count = batch.num_sequences;
   if (std::int32_t *const out = t.seq_lens; out != nullptr)
     for (std::uint32_t i = 0; i < count; ++i)
-      out[row_of != nullptr ? row_of[i] : i] = static_cast<std::int32_t>(contexts(slots[slot_of(sequences[i])], i).end);
+      out[row_of != nullptr ? row_of[i] : i] =
+          static_cast<std::int32_t>(contexts(slots[ObjectHandle::index(sequences[i])], i).end);
   if (std::int32_t *const out = t.first_positions; out != nullptr)
     for (std::uint32_t i = 0; i < count; ++i) out[row_of != nullptr ? row_of[i] : i] = 0;
   if (t.block_table == nullptr) return;
   const akv_row_state *const states = t.row_states;
   for (std::uint32_t i = 0; i < count; ++i) {
-    const Sequence &s = slots[slot_of(sequences[i])];
+    const Sequence &s = slots[ObjectHandle::index(sequences[i])];
     const std::uint32_t row = row_of != nullptr ? row_of[i] : i, blocks = contexts(s, i).blocks;
     // In fifteen steps of sixteen there is nothing to do.
     if (AKV_LIKELY(states != nullptr && states[row].sequence == sequences[i] && states[row].version == s.version &&
@@ -158,41 +164,41 @@ void Cache::write_rows(const akv_batch &batch, const akv_tables &t, Contexts con
 }
 
 template <class Contexts>
-void Cache::write_csr(const akv_batch &batch, const akv_tables &t, Contexts contexts) const noexcept {
-  const Sequence *const slots = &sequences_[0];
+void TableWriter::write_csr(const akv_batch &batch, const akv_tables &t, Contexts contexts) const noexcept {
+  const Sequence *const slots = sequences_.data();
   const akv_sequence *const sequences = batch.sequences;
   const std::uint32_t count = batch.num_sequences, block_tokens = block_tokens_;
   std::int32_t *const indptr = t.kv_indptr, *const indices = t.kv_indices, *const last_page_len = t.kv_last_page_len;
   std::uint64_t index = 0;
   for (std::uint32_t i = 0; i < count; ++i) {
-    const Sequence &s = slots[slot_of(sequences[i])];
+    const Sequence &s = slots[ObjectHandle::index(sequences[i])];
     const Extent context = contexts(s, i);
     if (indptr != nullptr) indptr[i] = static_cast<std::int32_t>(index);
     if (indices != nullptr) std::memcpy(indices + index, s.table, context.blocks * sizeof(std::int32_t));
     if (last_page_len != nullptr)
-      last_page_len[i] = static_cast<std::int32_t>(context.blocks != 0 ? context.end - (context.blocks - 1) * block_tokens : 0);
+      last_page_len[i] =
+          static_cast<std::int32_t>(context.blocks != 0 ? context.end - (context.blocks - 1) * block_tokens : 0);
     index += context.blocks;
   }
 }
 
 // `decode`: one token each, just appended.
-void Cache::write_tables(const akv_batch &batch, const akv_tables &t, std::uint64_t query_tokens, std::uint64_t indices,
-                         bool decode) const noexcept {
-  const bool chunks = batch.first != nullptr, rows = t.block_table != nullptr || t.seq_lens != nullptr || t.first_positions != nullptr;
+void TableWriter::write(const akv_batch &batch, const akv_tables &t, std::uint64_t query_tokens, std::uint64_t indices,
+                        bool decode) const noexcept {
+  const bool chunks = batch.first != nullptr,
+             rows = t.block_table != nullptr || t.seq_lens != nullptr || t.first_positions != nullptr;
   const bool csr = t.kv_indptr != nullptr || t.kv_indices != nullptr || t.kv_last_page_len != nullptr;
-  const auto blocks_up_to = [this](std::uint32_t end) { return blocks_of(end); };
-  if (decode)
-    write_decode_query(batch, t);
-  else
-    write_query(batch, t);
+  if (decode) write_decode_query(batch, t);
+  else write_query(batch, t);
   if (rows && !chunks) write_rows(batch, t, WholeSequences{});
-  if (rows && chunks) write_rows(batch, t, UpToQuery<decltype(blocks_up_to)>{batch, blocks_up_to});
+  if (rows && chunks) write_rows(batch, t, UpToQuery{batch, math_});
   if (csr && !chunks) write_csr(batch, t, WholeSequences{});
-  if (csr && chunks) write_csr(batch, t, UpToQuery<decltype(blocks_up_to)>{batch, blocks_up_to});
-  pad_tables(batch.num_sequences, query_tokens, indices, t);
+  if (csr && chunks) write_csr(batch, t, UpToQuery{batch, math_});
+  pad(batch.num_sequences, query_tokens, indices, t);
 }
 
-void Cache::pad_tables(std::uint32_t num_sequences, std::uint64_t query, std::uint64_t index, const akv_tables &t) const noexcept {
+void TableWriter::pad(std::uint32_t num_sequences, std::uint64_t query, std::uint64_t index,
+                      const akv_tables &t) const noexcept {
   const std::uint32_t sequences = std::max(num_sequences, t.padded_sequences);
   for (std::uint64_t at = query; at < t.padded_slots; ++at) {
     if (t.slot_mapping != nullptr) t.slot_mapping[at] = AKV_PAD_SLOT;
@@ -208,49 +214,6 @@ void Cache::pad_tables(std::uint32_t num_sequences, std::uint64_t query, std::ui
     if (t.first_positions != nullptr) t.first_positions[row] = 0;
     if (t.seq_lens != nullptr) t.seq_lens[row] = 0;
   }
-}
-
-Status Cache::read_tables(const akv_batch &batch, const akv_tables &tables) noexcept {
-  for (std::uint32_t i = 0; i < batch.num_sequences; ++i) {
-    if (AKV_LIKELY(sequences_[slot_of(batch.sequences[i])].pending == 0)) continue;
-    const ShortLock lock(mutex_);  // which blocks are its own to write to is about to change
-    publish_pending_locked();
-  }
-  std::uint64_t query = 0, indices = 0;
-  std::uint32_t widest = 0;
-  for (std::uint32_t i = 0; i < batch.num_sequences; ++i) {
-    const Slot slot = slot_of(batch.sequences[i]);
-    const Sequence &s = sequences_[slot];
-    const std::uint32_t count = batch.num_tokens != nullptr ? batch.num_tokens[i] : 1;
-    const std::uint64_t end = batch.first != nullptr ? std::uint64_t{batch.first[i]} + count : std::uint32_t{s.length};
-    const std::uint64_t room = std::uint64_t{s.num_blocks} * block_tokens_;
-    Status status = check_quiet(s);
-    if (status == AKV_OK && (end > room || count > end))
-      status = fail_with(AKV_ERROR_OUT_OF_RANGE, end, room, "%llu tokens up to position %llu, the sequence's blocks hold %llu",
-                         count, end, room);
-    if (status == AKV_OK && end > s.length && count != 0 && tail_shared(s, rest_[slot]))
-      status = fail(AKV_ERROR_PLAN_NEEDED, "positions behind %llu lie in a shared last block: reserve again", s.length);
-    if (status != AKV_OK) {
-      name_row(i);
-      return status;
-    }
-    const std::uint32_t blocks = blocks_of(static_cast<std::uint32_t>(end));
-    query += count;
-    indices += blocks;
-    widest = std::max(widest, blocks);
-  }
-  if (Status status = check_table_room(tables, batch.num_sequences, query, indices, widest); status != AKV_OK) return status;
-  write_tables(batch, tables, query, indices, false);
-  return AKV_OK;
-}
-
-Status Cache::read_blocks(Slot slot, std::int32_t *out, std::uint32_t capacity, std::uint32_t &count) noexcept {
-  const Sequence &s = sequences_[slot];
-  count = s.num_blocks;
-  if (capacity < count)
-    return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, count, capacity, "the table has %llu blocks, the buffer holds %llu", count, capacity);
-  if (count != 0) std::memcpy(out, s.table, count * sizeof(std::int32_t));
-  return AKV_OK;
 }
 
 }  // namespace akv

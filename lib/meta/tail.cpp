@@ -1,6 +1,6 @@
 // tail.cpp: where a sequence's shared stretch ends and its own begins, and how that border moves.
 // It knows blocks and runs; token ids only when a shared last block is copied.
-#include "meta/cache.hpp"
+#include "meta/books.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -8,10 +8,10 @@
 namespace akv {
 
 // Bring what follows from length, table and anchor into line. After every change but the quick path's.
-void Cache::refresh(Slot slot) noexcept {
+void Books::refresh(Slot slot) noexcept {
   Sequence &s = sequences_[slot];
   const SequenceRest &rest = rest_[slot];
-  s.used_blocks = blocks_of(s.length);
+  s.used_blocks = math_.blocks(s.length);
   s.tail_block = s.used_blocks != 0 ? s.table[s.used_blocks - 1] : AKV_NULL_BLOCK;
   const bool own_tail = s.used_blocks > rest.anchored_blocks;
   s.room = own_tail ? s.used_blocks * block_tokens_ - s.length : 0;
@@ -19,7 +19,7 @@ void Cache::refresh(Slot slot) noexcept {
 }
 
 // The blocks were secured.
-void Cache::append_blocks_locked(Slot slot, std::uint32_t count) noexcept {
+void Books::append_blocks_locked(Slot slot, std::uint32_t count) noexcept {
   Sequence &s = sequences_[slot];
   supply_.take(count, s.table + s.num_blocks);
   s.num_blocks += count;
@@ -29,7 +29,7 @@ void Cache::append_blocks_locked(Slot slot, std::uint32_t count) noexcept {
 
 // Runs at the end of the path that were never published and are this sequence's alone by now: their blocks become own
 // ones again.
-bool Cache::absorb_tail_locked(Slot slot) noexcept {
+bool Books::absorb_tail_locked(Slot slot) noexcept {
   SequenceRest &rest = rest_[slot];
   const RunId before = rest.anchor;
   while (absorbable(rest.anchor)) {
@@ -44,10 +44,10 @@ bool Cache::absorb_tail_locked(Slot slot) noexcept {
 
 // Copy-on-write: a block of its own, secured by the caller, takes the place of the shared last block; the plan copies
 // what is in it.
-void Cache::copy_tail_locked(Slot slot, std::uint32_t plan) noexcept {
+void Books::copy_tail_locked(Slot slot, std::uint32_t plan) noexcept {
   Sequence &s = sequences_[slot];
   SequenceRest &rest = rest_[slot];
-  const std::uint32_t index = rest.anchored_blocks - 1, filled = offset_of(s.length);
+  const std::uint32_t index = rest.anchored_blocks - 1, filled = math_.offset(s.length);
   const std::int32_t from = s.table[index];
   std::int32_t to = AKV_NULL_BLOCK;
   supply_.take(1, &to);
@@ -61,7 +61,8 @@ void Cache::copy_tail_locked(Slot slot, std::uint32_t plan) noexcept {
   const RunId source = rest.anchor, before = tree_.at(source).parent;
   const std::uint64_t own = !tickets_.settled(rest.ticket_last) && s.length > rest.ticket_from ? rest.ticket_last : 0;
   const std::uint64_t wait = std::max(own, tree_.wait_for(source, 1));
-  plans_.add_record(plan, {AKV_PLAN_COPY_ON_WRITE, 0, 0, from, to, 0, 0, 0, filled, handle_of(slot), ticket_of(wait), 0});
+  plans_.add_record(plan,
+                    {AKV_PLAN_COPY_ON_WRITE, 0, 0, from, to, 0, 0, 0, filled, handle_of(slot), ticket_of(wait), 0});
   tree_.hold(source, Hold::lease);
   plans_.add_lease(plan, source);
   tree_.hold(before, Hold::sequence);
@@ -77,13 +78,14 @@ void Cache::copy_tail_locked(Slot slot, std::uint32_t plan) noexcept {
 }
 
 // Hand the sequence's own blocks before `end` over to a private run, so that others may hold them too.
-void Cache::share_own_locked(Slot slot, std::uint32_t end) noexcept {
+void Books::share_own_locked(Slot slot, std::uint32_t end) noexcept {
   Sequence &s = sequences_[slot];
   SequenceRest &rest = rest_[slot];
   if (end <= rest.anchored_blocks) return;
   const std::uint32_t count = end - rest.anchored_blocks;
   const std::uint64_t before = std::uint64_t{end - 1} * block_tokens_;
-  const auto tail = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(s.length, before, before + block_tokens_) - before);
+  const auto tail =
+      static_cast<std::uint32_t>(std::clamp<std::uint64_t>(s.length, before, before + block_tokens_) - before);
   const RunId run = tree_.add(rest.anchor, rest.domain, s.table + rest.anchored_blocks, count, tail);
   tree_.hold(run, Hold::sequence);
   tree_.release(rest.anchor, Hold::sequence);
@@ -93,7 +95,7 @@ void Cache::share_own_locked(Slot slot, std::uint32_t end) noexcept {
 }
 
 // End at `run` instead: on the path to the present anchor, or below it.
-void Cache::anchor_at_locked(Slot slot, RunId run) noexcept {
+void Books::anchor_at_locked(Slot slot, RunId run) noexcept {
   SequenceRest &rest = rest_[slot];
   if (run == rest.anchor) return;
   tree_.hold(run, Hold::sequence);
@@ -103,7 +105,7 @@ void Cache::anchor_at_locked(Slot slot, RunId run) noexcept {
 }
 
 // Entries first .. end - 1 leave the table: give back those that are the sequence's own beside a published twin.
-void Cache::free_duplicates_locked(Slot slot, std::uint32_t first, std::uint32_t end) noexcept {
+void Books::free_duplicates_locked(Slot slot, std::uint32_t first, std::uint32_t end) noexcept {
   Sequence &s = sequences_[slot];
   SequenceRest &rest = rest_[slot];
   std::int32_t published[64];
@@ -119,7 +121,7 @@ void Cache::free_duplicates_locked(Slot slot, std::uint32_t first, std::uint32_t
   }
 }
 
-std::uint64_t Cache::wait_of_locked(Slot slot) const noexcept {
+std::uint64_t Books::wait_of_locked(Slot slot) const noexcept {
   const SequenceRest &rest = rest_[slot];
   const std::uint64_t own = tickets_.settled(rest.ticket_last) ? 0 : rest.ticket_last;
   return std::max(own, tree_.wait_for_path(rest.anchor));

@@ -23,7 +23,9 @@ class TokenStore {
   }
 
   std::uint32_t block_tokens() const noexcept { return block_tokens_; }
-  std::int32_t *of(std::int32_t block) noexcept { return tokens_.data + static_cast<std::size_t>(block) * block_tokens_; }
+  std::int32_t *of(std::int32_t block) noexcept {
+    return tokens_.data + static_cast<std::size_t>(block) * block_tokens_;
+  }
   const std::int32_t *of(std::int32_t block) const noexcept {
     return tokens_.data + static_cast<std::size_t>(block) * block_tokens_;
   }

@@ -30,8 +30,8 @@ Status read_element(const void *from, std::uint32_t size, T &to) {
   const auto *bytes = static_cast<const unsigned char *>(from);
   for (std::uint32_t i = sizeof(T); i < size; ++i)
     if (bytes[i] != 0)
-      return fail(AKV_ERROR_UNSUPPORTED, "an array element has %llu bytes and byte %llu is not 0: newer than this library",
-                  size, i);
+      return fail(AKV_ERROR_UNSUPPORTED,
+                  "an array element has %llu bytes and byte %llu is not 0: newer than this library", size, i);
   to = T{};
   std::memcpy(&to, bytes, size < sizeof(T) ? size : sizeof(T));
   return AKV_OK;
@@ -49,8 +49,8 @@ Status check_plane(const akv_plane &plane, std::uint32_t index) {
   if (plane.scale_bytes > 65535)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "plane %llu: scale_bytes is %llu, at most 65535", index, plane.scale_bytes);
   if (plane.dtype == AKV_DTYPE_I4 && plane.kv_heads % 2 != 0 && plane.head_dim % 2 != 0)
-    return fail(AKV_ERROR_INVALID_ARGUMENT, "plane %llu: %llu heads x %llu is odd, two 4-bit elements share a byte", index,
-                plane.kv_heads, plane.head_dim);
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "plane %llu: %llu heads x %llu is odd, two 4-bit elements share a byte",
+                index, plane.kv_heads, plane.head_dim);
   if (plane.unused != 0)
     return fail(AKV_ERROR_UNSUPPORTED, "plane %llu: the unused field is %llu, must be 0", index, plane.unused);
   return AKV_OK;
@@ -72,8 +72,7 @@ Status Geometry::read(const akv_layer_group *groups, std::uint32_t num_groups, s
   if (num_groups == 0 || groups == nullptr)
     return fail_named(AKV_ERROR_INVALID_ARGUMENT, "groups is %s and num_groups is %llu",
                       groups == nullptr ? "NULL" : "not NULL", num_groups);
-  if (num_groups > 1)
-    return fail(AKV_ERROR_UNSUPPORTED, "%llu layer groups: this release takes one", num_groups);
+  if (num_groups > 1) return fail(AKV_ERROR_UNSUPPORTED, "%llu layer groups: this release takes one", num_groups);
   if (group_size < kGroupSizeV1 || group_size > kLargestElement)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "group_size is %llu, must be sizeof(akv_layer_group) = %llu", group_size,
                 kGroupSizeV1);
@@ -94,7 +93,8 @@ Status Geometry::read(const akv_layer_group *groups, std::uint32_t num_groups, s
     return fail(AKV_ERROR_INVALID_ARGUMENT, "query_heads is %llu, at most 65535", group.query_heads);
   const auto *bytes = reinterpret_cast<const unsigned char *>(group.planes);
   for (std::uint32_t i = 0; i < group.num_planes; ++i) {
-    if (Status status = read_element(bytes + std::size_t{i} * group.plane_size, group.plane_size, planes[i]); status != AKV_OK)
+    if (Status status = read_element(bytes + std::size_t{i} * group.plane_size, group.plane_size, planes[i]);
+        status != AKV_OK)
       return status;
     if (Status status = check_plane(planes[i], i); status != AKV_OK) return status;
     if (group.query_heads != 0 && group.query_heads % planes[i].kv_heads != 0)

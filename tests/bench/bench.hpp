@@ -52,7 +52,8 @@ inline double percentile(const std::vector<double> &sorted, double share) {
 
 inline std::vector<std::int32_t> tokens(std::uint64_t seed, std::uint32_t count) {
   std::vector<std::int32_t> ids(count);
-  for (std::uint32_t i = 0; i < count; ++i) ids[i] = static_cast<std::int32_t>(splitmix64(seed * 1000003 + i) & 0x1ffff);
+  for (std::uint32_t i = 0; i < count; ++i)
+    ids[i] = static_cast<std::int32_t>(splitmix64(seed * 1000003 + i) & 0x1ffff);
   return ids;
 }
 

@@ -40,7 +40,8 @@ struct BareLoop {
     for (std::uint32_t s = 0; s < kSteps; ++s)
       for (std::size_t i = 0; i < all.size(); ++i) {
         append(all[i], static_cast<std::int32_t>(s));
-        slots[i] = all[i].blocks.back() * static_cast<std::int32_t>(kBlock) + static_cast<std::int32_t>((all[i].tokens.size() - 1) % kBlock);
+        slots[i] = all[i].blocks.back() * static_cast<std::int32_t>(kBlock) +
+                   static_cast<std::int32_t>((all[i].tokens.size() - 1) % kBlock);
       }
     return (bench::now_ns() - start) / kSteps;
   }
@@ -72,7 +73,9 @@ class Engine {
   void start() {
     for (std::uint32_t i = 0; i < sequences_.size(); ++i) {
       if (sequences_[i] != AKV_NONE) BENCH_CHECK(akv_sequence_free(cache_, sequences_[i]));
-      sequences_[i] = bench::create(cache_, bench::tokens(i + 1000 * ++round_, kLength + i % kBlock), AKV_SEQUENCE_COMMITTED).sequence;
+      sequences_[i] =
+          bench::create(cache_, bench::tokens(i + 1000 * ++round_, kLength + i % kBlock), AKV_SEQUENCE_COMMITTED)
+              .sequence;
       sampled_[i] = static_cast<std::int32_t>(i);
     }
     step(false, true, false);  // rows are written once in full
@@ -98,7 +101,8 @@ class Engine {
       arrays.kv_last_page_len = last_page_.data();
     }
     BENCH_CHECK(akv_sequence_append_batch(cache_, &batch, tables ? &arrays : nullptr, nullptr));
-    if (commit) BENCH_CHECK(akv_sequence_commit_batch(cache_, sequences_.data(), nullptr, batch.num_sequences, AKV_NONE));
+    if (commit)
+      BENCH_CHECK(akv_sequence_commit_batch(cache_, sequences_.data(), nullptr, batch.num_sequences, AKV_NONE));
   }
 
   double step_ns(bool commit, bool tables, bool csr) {

@@ -19,7 +19,8 @@ akv_cache *cache;
 struct Worker {
   explicit Worker(std::uint64_t seed) : sequences(kSequences), sampled(kSequences), slots(kSequences) {
     for (std::uint32_t i = 0; i < kSequences; ++i) {
-      sequences[i] = bench::create(cache, bench::tokens(seed * 10000 + i, 600 + i % 16), AKV_SEQUENCE_COMMITTED).sequence;
+      sequences[i] =
+          bench::create(cache, bench::tokens(seed * 10000 + i, 600 + i % 16), AKV_SEQUENCE_COMMITTED).sequence;
       sampled[i] = static_cast<std::int32_t>(seed * 1000 + i);
     }
   }
@@ -88,8 +89,10 @@ void compare(const char *name, std::uint32_t steps, const std::function<void(Wor
   }
   std::sort(ratios.begin(), ratios.end());
   const double best = *std::max_element(two.begin(), two.end()) / *std::max_element(one.begin(), one.end());
-  std::printf("%-44s one thread %.1f ns a token; two threads: %.2f times its rate (best against best %.2f; %.2f to %.2f)\n", name,
-              1 / *std::max_element(one.begin(), one.end()), ratios[ratios.size() / 2], best, ratios.front(), ratios.back());
+  std::printf(
+      "%-44s one thread %.1f ns a token; two threads: %.2f times its rate (best against best %.2f; %.2f to %.2f)\n",
+      name, 1 / *std::max_element(one.begin(), one.end()), ratios[ratios.size() / 2], best, ratios.front(),
+      ratios.back());
 }
 
 }  // namespace

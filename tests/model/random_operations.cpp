@@ -107,7 +107,8 @@ class Run {
     c.magazine = 1 + random_.below(4);
     c.max_tickets = 1u << random_.below(5);
     c.scrub = random_.one_in(3) ? random_.below(3) : static_cast<std::uint32_t>(AKV_SCRUB_NONE);
-    // With scrubbing, which block of a magazine comes next decides about plans; the model does not know magazines' order.
+    // With scrubbing, which block of a magazine comes next decides about plans; the model does not know magazines'
+    // order.
     single_appends_ = c.scrub == AKV_SCRUB_NONE;
     letters_ = 1 + random_.below(3);
     domains_ = 1 + random_.below(3);
@@ -131,12 +132,15 @@ class Run {
     } else if (!history_.empty() && !random_.one_in(3)) {
       tokens = random_.pick(history_);
     }
-    if (!tokens.empty() && random_.one_in(2)) tokens.resize(random_.below(static_cast<std::uint32_t>(tokens.size()) + 1));
+    if (!tokens.empty() && random_.one_in(2))
+      tokens.resize(random_.below(static_cast<std::uint32_t>(tokens.size()) + 1));
     if (tokens.size() < longest && random_.one_in(2)) {
-      const Tokens more = some_tokens(random_.below(static_cast<std::uint32_t>(std::min<std::size_t>(longest - tokens.size(), 24))));
+      const Tokens more =
+          some_tokens(random_.below(static_cast<std::uint32_t>(std::min<std::size_t>(longest - tokens.size(), 24))));
       tokens.insert(tokens.end(), more.begin(), more.end());
     }
-    if (!tokens.empty() && random_.one_in(30)) tokens[random_.below(static_cast<std::uint32_t>(tokens.size()))] = AKV_TOKEN_UNKNOWN;
+    if (!tokens.empty() && random_.one_in(30))
+      tokens[random_.below(static_cast<std::uint32_t>(tokens.size()))] = AKV_TOKEN_UNKNOWN;
     if (history_.size() > 12) history_.pop_front();
     history_.push_back(tokens);
     return tokens;
@@ -167,7 +171,8 @@ class Run {
   // 0, an open ticket, sometimes one that has ended.
   akv_ticket some_ticket() {
     if (!tickets_ || model_.newest == 0 || random_.one_in(3)) return 0;
-    if (model_.open_tickets.empty() || random_.one_in(12)) return ticket(1 + random_.below(static_cast<std::uint32_t>(model_.newest)));
+    if (model_.open_tickets.empty() || random_.one_in(12))
+      return ticket(1 + random_.below(static_cast<std::uint32_t>(model_.newest)));
     return ticket(random_.pick(model_.open_tickets));
   }
   akv_ticket ticket(std::uint64_t number) const { return number == 0 ? 0 : ticket_base_ | number; }
@@ -242,7 +247,8 @@ class Run {
     akv_plan *out = may_plan ? &plan : nullptr;
     akv_status status;
     if (single_appends_) {
-      status = akv_sequence_append(cache_, s->handle, unknown ? nullptr : tokens.data(), count, commit ? AKV_APPEND_COMMITTED : 0u, out);
+      status = akv_sequence_append(cache_, s->handle, unknown ? nullptr : tokens.data(), count,
+                                   commit ? AKV_APPEND_COMMITTED : 0u, out);
     } else {
       akv_batch batch = AKV_BATCH_INIT;
       batch.flags = commit ? AKV_APPEND_COMMITTED : 0u;
@@ -270,9 +276,11 @@ class Run {
     std::vector<akv_sequence> handles;
     std::vector<std::uint32_t> counts, row_of;
     Tokens all;
-    const bool commit = random_.one_in(2), may_plan = !random_.one_in(8), permuted = random_.one_in(2), all_one = random_.one_in(2);
+    const bool commit = random_.one_in(2), may_plan = !random_.one_in(8), permuted = random_.one_in(2),
+               all_one = random_.one_in(2);
     for (Sequence *s : chosen) {
-      Tokens tokens = some_tokens(!all_one && random_.one_in(4) ? random_.below(2 * model_.config.block_tokens + 2) : 1);
+      Tokens tokens =
+          some_tokens(!all_one && random_.one_in(4) ? random_.below(2 * model_.config.block_tokens + 2) : 1);
       if (random_.one_in(8)) std::fill(tokens.begin(), tokens.end(), AKV_TOKEN_UNKNOWN);
       handles.push_back(s->handle);
       counts.push_back(static_cast<std::uint32_t>(tokens.size()));
@@ -331,7 +339,8 @@ class Run {
     }
     if (chosen.empty()) return;
     note("read_tables of %zu", chosen.size());
-    if (std::any_of(chosen.begin(), chosen.end(), [](const Sequence *s) { return s->pending; })) model_.publish_pending();
+    if (std::any_of(chosen.begin(), chosen.end(), [](const Sequence *s) { return s->pending; }))
+      model_.publish_pending();
     akv_batch batch = AKV_BATCH_INIT;
     batch.num_sequences = static_cast<std::uint32_t>(handles.size());
     batch.sequences = handles.data();
@@ -364,7 +373,8 @@ class Run {
     if (chosen.size() == 1 && random_.one_in(2))
       expect(akv_sequence_commit(cache_, handles[0], lengths[0], t), want, "commit");
     else
-      expect(akv_sequence_commit_batch(cache_, handles.data(), all ? nullptr : lengths.data(), static_cast<std::uint32_t>(handles.size()), t),
+      expect(akv_sequence_commit_batch(cache_, handles.data(), all ? nullptr : lengths.data(),
+                                       static_cast<std::uint32_t>(handles.size()), t),
              want, "commit_batch");
   }
 
@@ -398,8 +408,8 @@ class Run {
     if (s->lost && random_.one_in(2)) length = random_.below(s->sound + 1);
     const bool keep = random_.one_in(3);
     note("truncate %" PRIx64 " to %u%s", s->handle, length, keep ? ", keep blocks" : "");
-    expect(akv_sequence_truncate(cache_, s->handle, length, keep ? AKV_TRUNCATE_KEEP_BLOCKS : 0u), model_.truncate(*s, length, keep),
-           "truncate");
+    expect(akv_sequence_truncate(cache_, s->handle, length, keep ? AKV_TRUNCATE_KEEP_BLOCKS : 0u),
+           model_.truncate(*s, length, keep), "truncate");
   }
 
   void set_length() {
@@ -479,9 +489,11 @@ class Run {
       if (hold.pin) return;
       note("release lease");
       std::vector<std::int32_t> want, got(model_.config.num_blocks);
-      for (const reference::Node *node = hold.end; node != nullptr; node = node->parent) want.insert(want.begin(), node->id);
+      for (const reference::Node *node = hold.end; node != nullptr; node = node->parent)
+        want.insert(want.begin(), node->id);
       std::uint32_t count = 0;
-      expect(akv_lease_read_blocks(cache_, hold.handle, got.data(), model_.config.num_blocks, &count), AKV_OK, "lease_read_blocks");
+      expect(akv_lease_read_blocks(cache_, hold.handle, got.data(), model_.config.num_blocks, &count), AKV_OK,
+             "lease_read_blocks");
       got.resize(count);
       if (got != want) fail("the blocks of a lease");
       expect(akv_lease_release(cache_, hold.handle), AKV_OK, "lease_release");
@@ -513,7 +525,8 @@ class Run {
       ticket_base_ = opened & ~((std::uint64_t{1} << 48) - 1);
       return;
     }
-    const std::uint64_t n = random_.one_in(10) ? 1 + random_.below(static_cast<std::uint32_t>(model_.newest)) : random_.pick(model_.open_tickets);
+    const std::uint64_t n = random_.one_in(10) ? 1 + random_.below(static_cast<std::uint32_t>(model_.newest))
+                                               : random_.pick(model_.open_tickets);
     std::uint32_t state = 0;
     expect(akv_ticket_read(cache_, ticket(n), &state), AKV_OK, "ticket_read");
     same(state, model_.ticket_state(n), "the ticket's state");
@@ -551,7 +564,8 @@ class Run {
     model_.publish_pending();
     akv_match got = AKV_MATCH_INIT;
     expect(akv_prefix_match(cache_, &prompt, &got), AKV_OK, "match");
-    const reference::Match want = model_.match(domain, tokens, tokens.empty() ? 0 : static_cast<std::uint32_t>(tokens.size()) - 1);
+    const reference::Match want =
+        model_.match(domain, tokens, tokens.empty() ? 0 : static_cast<std::uint32_t>(tokens.size()) - 1);
     same(got.cached_blocks, static_cast<std::uint32_t>(want.path.size()), "cached_blocks");
     same(got.partial_tokens, want.partial, "partial_tokens");
     same(number(got.wait), std::max(want.wait, want.partial_wait), "wait");
@@ -565,7 +579,8 @@ class Run {
     const bool one = random_.one_in(2), keep = random_.one_in(2);
     note("clear%s%s", one ? " one domain" : "", keep ? ", keep pinned" : "");
     std::uint32_t blocks = 0;
-    expect(akv_prefix_clear(cache_, one ? &domain : nullptr, keep ? AKV_CLEAR_KEEP_PINNED : 0u, &blocks), AKV_OK, "clear");
+    expect(akv_prefix_clear(cache_, one ? &domain : nullptr, keep ? AKV_CLEAR_KEEP_PINNED : 0u, &blocks), AKV_OK,
+           "clear");
     same(blocks, model_.clear(one ? &domain : nullptr, keep), "cleared blocks");
   }
 
@@ -582,7 +597,8 @@ class Run {
     }
     while (!model_.holds.empty()) {
       const Hold hold = model_.holds.front();
-      expect(hold.pin ? akv_prefix_unpin(cache_, hold.handle) : akv_lease_release(cache_, hold.handle), AKV_OK, "release");
+      expect(hold.pin ? akv_prefix_unpin(cache_, hold.handle) : akv_lease_release(cache_, hold.handle), AKV_OK,
+             "release");
       model_.release(hold.handle);
     }
     while (!model_.open_tickets.empty()) {
@@ -636,8 +652,8 @@ class Run {
       tables.num_rows = static_cast<std::uint32_t>(rows);
     }
 
-    void check(const std::vector<Sequence *> &sequences, const std::vector<std::uint32_t> &counts, const std::vector<std::uint32_t> &ends,
-               bool appended) {
+    void check(const std::vector<Sequence *> &sequences, const std::vector<std::uint32_t> &counts,
+               const std::vector<std::uint32_t> &ends, bool appended) {
       const std::uint32_t size = run.model_.config.block_tokens;
       std::size_t query = 0, index = 0;
       for (std::size_t i = 0; i < sequences.size(); ++i) {
@@ -654,7 +670,8 @@ class Run {
         for (std::uint32_t b = 0; b < blocks; ++b) run.same(indices[index++], s.table[b], "kv_indices");
         for (std::size_t b = 0; b < run.row_width(); ++b)
           run.same(run.row_table_[row * run.row_width() + b], b < blocks ? s.table[b] : -1, "block_table");
-        run.same(last_page[i], static_cast<std::int32_t>(blocks == 0 ? 0 : ends[i] - (blocks - 1) * size), "kv_last_page_len");
+        run.same(last_page[i], static_cast<std::int32_t>(blocks == 0 ? 0 : ends[i] - (blocks - 1) * size),
+                 "kv_last_page_len");
         run.same(seq_lens[row], static_cast<std::int32_t>(ends[i]), "seq_lens");
         run.same(first[row], 0, "first_positions");
       }
@@ -662,9 +679,11 @@ class Run {
         run.same(query_start[i], static_cast<std::int32_t>(query), "padded query_start_loc");
         run.same(indptr[i], static_cast<std::int32_t>(index), "padded kv_indptr");
         if (i < tables.padded_sequences && tables.row_of == nullptr)
-          for (std::size_t b = 0; b < run.row_width(); ++b) run.same(run.row_table_[i * run.row_width() + b], -1, "a padded row");
+          for (std::size_t b = 0; b < run.row_width(); ++b)
+            run.same(run.row_table_[i * run.row_width() + b], -1, "a padded row");
       }
-      for (; query < tables.padded_slots; ++query) run.same(slot_mapping[query], std::int64_t{-1}, "padded slot_mapping");
+      for (; query < tables.padded_slots; ++query)
+        run.same(slot_mapping[query], std::int64_t{-1}, "padded slot_mapping");
       run.same(slot_mapping.back(), std::int64_t{-9}, "behind slot_mapping");
       run.same(indices.back(), -9, "behind kv_indices");
     }
@@ -680,7 +699,8 @@ class Run {
   std::vector<std::int32_t> read_table(akv_sequence sequence) {
     std::vector<std::int32_t> table(model_.config.num_blocks);
     std::uint32_t count = 0;
-    expect(akv_sequence_read_blocks(cache_, sequence, 0, table.data(), model_.config.num_blocks, &count), AKV_OK, "read_blocks");
+    expect(akv_sequence_read_blocks(cache_, sequence, 0, table.data(), model_.config.num_blocks, &count), AKV_OK,
+           "read_blocks");
     table.resize(count);
     return table;
   }
@@ -693,7 +713,8 @@ class Run {
     expect(akv_plan_read_info(cache_, handle, &info), AKV_OK, "plan_read_info");
     std::vector<akv_plan_record> records(info.num_records);
     std::uint32_t count = 0;
-    expect(akv_plan_read_records(cache_, handle, 0, records.data(), info.num_records, &count), AKV_OK, "plan_read_records");
+    expect(akv_plan_read_records(cache_, handle, 0, records.data(), info.num_records, &count), AKV_OK,
+           "plan_read_records");
     same(count, static_cast<std::uint32_t>(plan->records.size()), "records");
     same(info.num_sequences, static_cast<std::uint32_t>(plan->sequences.size()), "sequences of a plan");
     std::uint64_t copied = 0, zeroed = 0;
@@ -786,14 +807,16 @@ class Run {
   template <class A, class B>
   void same(A got, B want, const char *what) {
     if (got == static_cast<A>(want)) return;
-    std::printf("%s: the library says %lld, the model %lld\n", what, static_cast<long long>(got), static_cast<long long>(want));
+    std::printf("%s: the library says %lld, the model %lld\n", what, static_cast<long long>(got),
+                static_cast<long long>(want));
     fail(what);
   }
   void expect(akv_status got, akv_status want, const char *what) {
     if (got == want) return;
     char text[300] = "";
     if (got != AKV_OK) akv_last_error(text, sizeof text);
-    std::printf("%s: the library says %s (%s), the model %s\n", what, akv_status_name(got), text, akv_status_name(want));
+    std::printf("%s: the library says %s (%s), the model %s\n", what, akv_status_name(got), text,
+                akv_status_name(want));
     fail(what);
   }
 
@@ -812,7 +835,8 @@ class Run {
     std::printf("DIFFERENCE in %s: seed %" PRIu64 ", call %" PRIu64 ". The last calls:\n", what, seed_, calls_);
     for (const std::string &line : calls_log_) std::printf("  %s\n", line.c_str());
     std::vector<std::uint8_t> map(model_.config.num_blocks + 1);
-    if (akv_cache_read_block_map(cache_, map.data(), model_.config.num_blocks + 1) != AKV_OK) std::printf("no block map\n");
+    if (akv_cache_read_block_map(cache_, map.data(), model_.config.num_blocks + 1) != AKV_OK)
+      std::printf("no block map\n");
     const std::vector<std::uint8_t> wanted = model_.block_map();
     for (std::size_t i = 0; i < map.size(); ++i) std::printf("%x", map[i]);
     std::printf("  the library's block map\n");
@@ -821,9 +845,11 @@ class Run {
     std::vector<char> text(1 << 16);
     if (akv_report_dump(cache_, text.data(), text.size(), nullptr) == AKV_OK) std::printf("%s", text.data());
     const reference::Config &c = model_.config;
-    std::printf("config: %u blocks of %u, %u sequences of %u, %u plans, %u holds, %u pinned, magazine %u, %u tickets, scrub %u\n",
-                c.num_blocks, c.block_tokens, c.max_sequences, c.max_tokens, c.max_plans, c.max_holds, c.max_pinned, c.magazine,
-                c.max_tickets, c.scrub);
+    std::printf(
+        "config: %u blocks of %u, %u sequences of %u, %u plans, %u holds, %u pinned, magazine %u, %u tickets, scrub "
+        "%u\n",
+        c.num_blocks, c.block_tokens, c.max_sequences, c.max_tokens, c.max_plans, c.max_holds, c.max_pinned, c.magazine,
+        c.max_tickets, c.scrub);
     std::exit(1);
   }
 
@@ -864,6 +890,7 @@ int main(int argc, char **argv) {
     Run run(seed + seeds);
     run.run(kOperationsPerSeed);
   }
-  std::printf("random operations: %" PRIu64 " calls from %" PRIu64 " seeds (first %" PRIu64 ") without a difference\n", done, seeds, seed);
+  std::printf("random operations: %" PRIu64 " calls from %" PRIu64 " seeds (first %" PRIu64 ") without a difference\n",
+              done, seeds, seed);
   return 0;
 }

@@ -66,7 +66,8 @@ bool Model::has_children(const Node *node) const {
 std::vector<Node *> Model::children(const Node *parent, std::uint64_t domain) const {
   std::vector<Node *> found;
   for (const Node &node : nodes_)
-    if (node.linked && node.parent == parent && (parent != nullptr || node.domain == domain)) found.push_back(const_cast<Node *>(&node));
+    if (node.linked && node.parent == parent && (parent != nullptr || node.domain == domain))
+      found.push_back(const_cast<Node *>(&node));
   return found;
 }
 
@@ -74,7 +75,9 @@ std::vector<Node *> Model::children(const Node *parent, std::uint64_t domain) co
 // that tells siblings apart, follow the key's, and 0 where the key has ended.
 Node *Model::nearest(std::vector<Node *> siblings, const std::int32_t *tokens, std::uint32_t count) const {
   for (std::uint32_t bit = 0; siblings.size() > 1 && bit < config.block_tokens * 32; ++bit) {
-    const auto bit_of = [bit](const std::int32_t *t) { return static_cast<std::uint32_t>(t[bit / 32]) >> (31 - bit % 32) & 1; };
+    const auto bit_of = [bit](const std::int32_t *t) {
+      return static_cast<std::uint32_t>(t[bit / 32]) >> (31 - bit % 32) & 1;
+    };
     std::vector<Node *> sides[2];
     for (Node *node : siblings) sides[bit_of(node->tokens.data())].push_back(node);
     if (sides[0].empty() || sides[1].empty()) continue;
@@ -94,7 +97,8 @@ Match Model::match(std::uint64_t domain, const Tokens &tokens, std::uint32_t lim
   const std::uint32_t size = config.block_tokens;
   for (;;) {
     const Node *end = m.path.empty() ? nullptr : m.path.back();
-    const std::uint32_t at = static_cast<std::uint32_t>(m.path.size()) * size, left = limit - at, compared = std::min(left, size);
+    const std::uint32_t at = static_cast<std::uint32_t>(m.path.size()) * size, left = limit - at,
+                        compared = std::min(left, size);
     Node *next = compared == size ? equal_child(end, domain, tokens.data() + at) : nullptr;
     if (next != nullptr) {
       m.path.push_back(next);
@@ -153,7 +157,8 @@ void Model::somebody_let_go() {
 }
 
 std::uint32_t Model::count_evictable() const {
-  return static_cast<std::uint32_t>(std::count_if(nodes_.begin(), nodes_.end(), [this](const Node &n) { return evictable(n); }));
+  return static_cast<std::uint32_t>(
+      std::count_if(nodes_.begin(), nodes_.end(), [this](const Node &n) { return evictable(n); }));
 }
 
 // Least recently used first, and of what was let go together the deepest.
@@ -162,7 +167,8 @@ void Model::evict(std::uint32_t count) {
     Node *victim = nullptr;
     for (Node &node : nodes_)
       if (node.cached && !has_children(&node) &&
-          (victim == nullptr || node.stamp < victim->stamp || (node.stamp == victim->stamp && node.index > victim->index)))
+          (victim == nullptr || node.stamp < victim->stamp ||
+           (node.stamp == victim->stamp && node.index > victim->index)))
         victim = &node;
     if (victim == nullptr || !evictable(*victim)) return;
     free_.insert(victim->id);
@@ -174,10 +180,8 @@ void Model::evict(std::uint32_t count) {
 // -- blocks --
 
 void Model::give_back(std::int32_t id) {
-  if (settled(newest))
-    free_.insert(id);
-  else
-    quarantine_.push_back({newest, id});
+  if (settled(newest)) free_.insert(id);
+  else quarantine_.push_back({newest, id});
 }
 
 void Model::end_ticket(std::uint64_t ticket) {
@@ -232,7 +236,8 @@ void Model::meet(std::uint64_t domain) {
 // Hand a block to `domain`: must it be zeroed first?
 bool Model::scrub(std::int32_t id, std::uint64_t domain) {
   const auto i = static_cast<std::size_t>(id);
-  const bool zero = looking_ && used_[i] && (config.scrub == AKV_SCRUB_ALWAYS || condemned_[i] || last_domain_[i] != domain);
+  const bool zero =
+      looking_ && used_[i] && (config.scrub == AKV_SCRUB_ALWAYS || condemned_[i] || last_domain_[i] != domain);
   used_[i] = true;
   condemned_[i] = false;
   last_domain_[i] = domain;
@@ -259,7 +264,9 @@ void Model::note_peak() {
 
 // -- sequences --
 
-bool Model::is_own(const Sequence &s, std::uint32_t at) const { return at >= s.path.size() || s.table[at] != s.path[at]->id; }
+bool Model::is_own(const Sequence &s, std::uint32_t at) const {
+  return at >= s.path.size() || s.table[at] != s.path[at]->id;
+}
 std::uint32_t Model::duplicates(const Sequence &s) const {
   std::uint32_t count = 0;
   for (std::uint32_t at = 0; at < s.path.size(); ++at) count += is_own(s, at);
@@ -284,7 +291,8 @@ akv_status Model::check_admission(const akv_sequence_options &options, std::uint
   return AKV_OK;
 }
 
-Sequence &Model::new_sequence(akv_sequence handle, std::uint64_t domain, const akv_sequence_options &options, std::uint32_t max_tokens) {
+Sequence &Model::new_sequence(akv_sequence handle, std::uint64_t domain, const akv_sequence_options &options,
+                              std::uint32_t max_tokens) {
   sequences.push_back({});
   Sequence &s = sequences.back();
   s.handle = handle;
@@ -297,7 +305,8 @@ Sequence &Model::new_sequence(akv_sequence handle, std::uint64_t domain, const a
   return s;
 }
 
-akv_status Model::can_allocate(const Tokens &prompt, std::uint64_t domain, const akv_sequence_options &given, akv_room &want) {
+akv_status Model::can_allocate(const Tokens &prompt, std::uint64_t domain, const akv_sequence_options &given,
+                               akv_room &want) {
   akv_sequence_options options = given;
   if (options.max_tokens == 0) options.max_tokens = config.max_tokens;
   publish_pending();
@@ -307,7 +316,8 @@ akv_status Model::can_allocate(const Tokens &prompt, std::uint64_t domain, const
   if ((options.flags & AKV_SEQUENCE_PARTIAL) == 0) m.partial = 0;
   const auto shared = static_cast<std::uint32_t>(m.path.size());
   const std::uint32_t cached = shared * config.block_tokens + m.partial;
-  const std::uint32_t length = (options.flags & AKV_SEQUENCE_PREFIX_ONLY) != 0 ? cached : static_cast<std::uint32_t>(prompt.size());
+  const std::uint32_t length =
+      (options.flags & AKV_SEQUENCE_PREFIX_ONLY) != 0 ? cached : static_cast<std::uint32_t>(prompt.size());
   std::uint32_t held = m.partial != 0 && evictable(*m.source);
   for (const Node *node : m.path) held += evictable(*node);
   want.blocks_needed = std::max(blocks_of(std::max(length, options.reserve_tokens)), shared) - shared;
@@ -321,8 +331,8 @@ akv_status Model::can_allocate(const Tokens &prompt, std::uint64_t domain, const
   return AKV_OK;
 }
 
-akv_status Model::create(const Tokens &prompt, std::uint64_t domain, const akv_sequence_options &given, const akv_created &got,
-                         akv_created &want) {
+akv_status Model::create(const Tokens &prompt, std::uint64_t domain, const akv_sequence_options &given,
+                         const akv_created &got, akv_created &want) {
   akv_sequence_options options = given;
   if (options.max_tokens == 0) options.max_tokens = config.max_tokens;
   const auto num_tokens = static_cast<std::uint32_t>(prompt.size());
@@ -365,7 +375,8 @@ akv_status Model::create(const Tokens &prompt, std::uint64_t domain, const akv_s
     plan->records.push_back({AKV_PLAN_ZERO, 0, 0, 0, s.table[at], 0, 0, 0, config.block_tokens, s.handle, 0, 0});
   }
   if (m.partial != 0)
-    plan->records.push_back({AKV_PLAN_PARTIAL, 0, 0, m.source->id, s.table[shared], 0, 0, 0, m.partial, s.handle, m.partial_wait, 0});
+    plan->records.push_back(
+        {AKV_PLAN_PARTIAL, 0, 0, m.source->id, s.table[shared], 0, 0, 0, m.partial, s.handle, m.partial_wait, 0});
   s.tokens.assign(prompt.begin(), prompt.begin() + want.length);
   s.committed = cached;
   if (plan != nullptr) {
@@ -407,7 +418,8 @@ bool Model::absorbable(const Sequence &s) const {
   std::uint32_t users = 0;
   for (const Sequence &other : sequences) users += !other.path.empty() && other.path.back() == last;
   for (const Hold &hold : holds) users += hold.end == last;
-  for (const Plan &plan : plans) users += static_cast<std::uint32_t>(std::count(plan.leases.begin(), plan.leases.end(), last));
+  for (const Plan &plan : plans)
+    users += static_cast<std::uint32_t>(std::count(plan.leases.begin(), plan.leases.end(), last));
   return users == 1;
 }
 
@@ -427,7 +439,8 @@ void Model::share(Sequence &s, std::uint32_t blocks) {
     const auto at = static_cast<std::uint32_t>(s.path.size());
     Node *node = add(s.path.empty() ? nullptr : s.path.back(), s.domain, s.table[at]);
     const std::uint64_t before = std::uint64_t{at} * config.block_tokens;
-    node->filled = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(s.length(), before, before + config.block_tokens) - before);
+    node->filled = static_cast<std::uint32_t>(
+        std::clamp<std::uint64_t>(s.length(), before, before + config.block_tokens) - before);
     s.path.push_back(node);
   }
   somebody_let_go();
@@ -508,7 +521,8 @@ akv_status Model::append(std::vector<Row> rows, bool commit, bool may_plan, bool
     s.undo_blocks = static_cast<std::uint32_t>(s.table.size());
     s.undo_id = 0;
     if (std::count(copies.begin(), copies.end(), &s) != 0) copy_tail(s, *plan);
-    const std::uint32_t blocks = blocks_of(s.length() + row.tokens.size()), before = static_cast<std::uint32_t>(s.table.size());
+    const std::uint32_t blocks = blocks_of(s.length() + row.tokens.size()),
+                        before = static_cast<std::uint32_t>(s.table.size());
     if (blocks <= before) continue;
     take(s, blocks - before);
     for (std::uint32_t at = before; at < blocks; ++at) {
@@ -584,14 +598,16 @@ akv_status Model::reserve(Sequence &s, std::uint32_t num_tokens, bool may_plan, 
 akv_status Model::can_extend(Sequence &s, std::uint32_t count, akv_room &want) {
   publish_pending();
   const bool shared = count != 0 && tail_shared(s) && !absorbable(s), too_long = count > s.max_tokens - s.length();
-  const std::uint32_t blocks = too_long ? 0 : blocks_of(s.length() + count), have = static_cast<std::uint32_t>(s.table.size());
+  const std::uint32_t blocks = too_long ? 0 : blocks_of(s.length() + count),
+                      have = static_cast<std::uint32_t>(s.table.size());
   want.blocks_needed = std::max(blocks, have) - have + shared;
   want.blocks_available = static_cast<std::uint32_t>(free_.size()) + count_evictable();
   want.status = quiet(s);
   if (want.status != AKV_OK) return AKV_OK;
   if (too_long) want.status = AKV_ERROR_NO_CAPACITY;
   else if (shared && s.committed < s.length()) want.status = AKV_ERROR_NOT_COMMITTED;
-  else if ((shared || (want.blocks_needed != 0 && looking_)) && plans.size() == config.max_plans) want.status = AKV_ERROR_NO_PLANS;
+  else if ((shared || (want.blocks_needed != 0 && looking_)) && plans.size() == config.max_plans)
+    want.status = AKV_ERROR_NO_PLANS;
   else if (want.blocks_needed > want.blocks_available) want.status = AKV_ERROR_NO_BLOCKS;
   return AKV_OK;
 }
@@ -633,7 +649,8 @@ void Model::note_ticket(Sequence &s, std::uint64_t from, std::uint64_t first, st
   s.last_ticket = std::max(s.last_ticket, last);
 }
 
-akv_status Model::commit(const std::vector<Sequence *> &batch, const std::vector<std::uint32_t> &lengths, std::uint64_t ticket) {
+akv_status Model::commit(const std::vector<Sequence *> &batch, const std::vector<std::uint32_t> &lengths,
+                         std::uint64_t ticket) {
   for (std::size_t i = 0; i < batch.size(); ++i) {
     if (akv_status status = quiet(*batch[i]); status != AKV_OK) return status;
     if (lengths[i] > batch[i]->length()) return AKV_ERROR_OUT_OF_RANGE;
@@ -827,7 +844,8 @@ std::uint32_t Model::drop_owner(std::uint64_t owner, bool in_flight) {
 
 // -- pins, leases, clear --
 
-akv_status Model::pin(const Tokens &prompt, std::uint64_t domain, std::uint64_t owner, akv_pin got, std::uint32_t &tokens) {
+akv_status Model::pin(const Tokens &prompt, std::uint64_t domain, std::uint64_t owner, akv_pin got,
+                      std::uint32_t &tokens) {
   publish_pending();
   const Match m = match(domain, prompt, static_cast<std::uint32_t>(prompt.size()));
   if (m.path.empty()) return AKV_ERROR_NOT_FOUND;
@@ -842,7 +860,8 @@ akv_status Model::pin(const Tokens &prompt, std::uint64_t domain, std::uint64_t 
   return AKV_OK;
 }
 
-akv_status Model::lease(Sequence &s, std::uint32_t num_tokens, std::uint64_t owner, akv_lease got, std::uint64_t &wait) {
+akv_status Model::lease(Sequence &s, std::uint32_t num_tokens, std::uint64_t owner, akv_lease got,
+                        std::uint64_t &wait) {
   if (akv_status status = quiet(s); status != AKV_OK) return status;
   if (num_tokens == 0 || num_tokens > s.length()) return AKV_ERROR_OUT_OF_RANGE;
   if (holds.size() == config.max_holds) return AKV_ERROR_NO_HOLDS;
@@ -904,7 +923,8 @@ std::uint32_t Model::first_planned(const Sequence &s) const {
 
 std::uint32_t Model::abandon(std::uint64_t ticket) {
   publish_pending();
-  for (Node &node : nodes_) node.lost |= !settled(node.last_ticket) && node.first_ticket <= ticket && ticket <= node.last_ticket;
+  for (Node &node : nodes_)
+    node.lost |= !settled(node.last_ticket) && node.first_ticket <= ticket && ticket <= node.last_ticket;
   for (Node &node : nodes_)
     for (const Node *above = node.parent; above != nullptr; above = above->parent) node.lost |= above->lost;
   for (Node &node : nodes_) {
@@ -920,7 +940,8 @@ std::uint32_t Model::abandon(std::uint64_t ticket) {
       if (node->lost) sound = std::min(sound, node->index * config.block_tokens);
     if (!settled(s.last_ticket) && s.first_ticket <= ticket && ticket <= s.last_ticket)
       sound = static_cast<std::uint32_t>(std::min<std::uint64_t>(sound, s.ticket_from));
-    if (s.plan != nullptr && std::any_of(s.plan->leases.begin(), s.plan->leases.end(), [](const Node *n) { return n->lost; }))
+    if (s.plan != nullptr &&
+        std::any_of(s.plan->leases.begin(), s.plan->leases.end(), [](const Node *n) { return n->lost; }))
       sound = std::min(sound, first_planned(s));
     if (sound == s.length()) continue;
     if (s.lost) {
@@ -930,7 +951,8 @@ std::uint32_t Model::abandon(std::uint64_t ticket) {
     s.lost = true;
     s.sound = sound;
     ++lost;
-    for (std::size_t at = std::max<std::size_t>(s.path.size(), sound / config.block_tokens); at < s.table.size(); ++at) condemn(s.table[at]);
+    for (std::size_t at = std::max<std::size_t>(s.path.size(), sound / config.block_tokens); at < s.table.size(); ++at)
+      condemn(s.table[at]);
   }
   look_who_holds();
   for (bool again = true; again;) {
@@ -1008,14 +1030,16 @@ std::vector<std::uint8_t> Model::block_map() {
   const auto set = [&](std::int32_t id, std::uint8_t code) {
     if (id < 0 || static_cast<std::size_t>(id) >= map.size() || map[static_cast<std::size_t>(id)] != 0xff)
       complaint = "a block is in two places";
-    else
-      map[static_cast<std::size_t>(id)] = code;
+    else map[static_cast<std::size_t>(id)] = code;
   };
   set(0, AKV_BLOCK_NULL);
   for (std::int32_t id : free_) set(id, AKV_BLOCK_FREE);  // dirty ones too: the library tells which
   for (const auto &entry : quarantine_) set(entry.second, AKV_BLOCK_QUARANTINED);
   for (const Node &node : nodes_)
-    set(node.id, node.held[0] ? AKV_BLOCK_LIVE : node.held[1] ? AKV_BLOCK_PINNED : node.held[2] ? AKV_BLOCK_QUARANTINED : AKV_BLOCK_CACHED);
+    set(node.id, node.held[0]   ? AKV_BLOCK_LIVE
+                 : node.held[1] ? AKV_BLOCK_PINNED
+                 : node.held[2] ? AKV_BLOCK_QUARANTINED
+                                : AKV_BLOCK_CACHED);
   for (const Sequence &s : sequences)
     for (std::uint32_t at = 0; at < s.table.size(); ++at)
       if (is_own(s, at)) set(s.table[at], at < blocks_of(s.length()) ? AKV_BLOCK_LIVE : AKV_BLOCK_RESERVED);
@@ -1080,10 +1104,12 @@ std::uint32_t Model::explain(const Tokens &prompt, std::uint64_t domain) const {
   if (m.wait != 0 || m.partial_wait != 0) return AKV_MISS_IN_FLIGHT;
   if (hit == limit / size) return AKV_MISS_NONE;
   for (const Sequence &s : sequences)
-    if (s.domain == domain && s.length() >= (hit + 1) * size && std::equal(prompt.begin(), prompt.begin() + (hit + 1) * size, s.tokens.begin()))
+    if (s.domain == domain && s.length() >= (hit + 1) * size &&
+        std::equal(prompt.begin(), prompt.begin() + (hit + 1) * size, s.tokens.begin()))
       return AKV_MISS_NOT_COMMITTED;
   for (const Node &node : nodes_)
-    if (node.linked && node.parent == nullptr && node.domain != domain && match(node.domain, prompt, limit).path.size() > hit)
+    if (node.linked && node.parent == nullptr && node.domain != domain &&
+        match(node.domain, prompt, limit).path.size() > hit)
       return AKV_MISS_OTHER_DOMAIN;
   return AKV_MISS_NEVER_STORED;
 }

@@ -21,19 +21,20 @@ namespace reference {
 using Tokens = std::vector<std::int32_t>;
 
 struct Config {
-  std::uint32_t num_blocks, block_tokens, max_sequences, max_tokens, max_plans, max_holds, max_pinned, magazine, max_tickets, scrub;
+  std::uint32_t num_blocks, block_tokens, max_sequences, max_tokens, max_plans, max_holds, max_pinned, magazine,
+      max_tickets, scrub;
 };
 
 // A block that is in the tree: published, or shared before it is.
 struct Node {
   std::int32_t id;
-  Node *parent;          // nullptr: the root
-  std::uint32_t index;   // its place in the prompt
+  Node *parent;         // nullptr: the root
+  std::uint32_t index;  // its place in the prompt
   std::uint64_t domain;
   Tokens tokens;         // of linked nodes: whole
   std::uint32_t filled;  // tokens in it
   bool linked = false, dead = false, lost = false, cached = false;
-  bool held[3] = {};     // by sequences, pins, leases: found by walking
+  bool held[3] = {};  // by sequences, pins, leases: found by walking
   std::uint64_t stamp = 0, epoch = 0;
   std::uint64_t first_ticket = 0, last_ticket = 0;
 };
@@ -44,8 +45,8 @@ struct Sequence {
   akv_sequence handle;
   Tokens tokens;
   std::uint32_t committed = 0;
-  std::vector<Node *> path;          // what is held through the tree
-  std::vector<std::int32_t> table;   // all blocks; the first path.size() are the path's, or duplicates of them
+  std::vector<Node *> path;         // what is held through the tree
+  std::vector<std::int32_t> table;  // all blocks; the first path.size() are the path's, or duplicates of them
   std::uint64_t request_id = 0, owner = 0, domain = 0;
   std::uint32_t max_tokens = 0, sound = 0, commit_on_finish = 0;
   bool no_publish = false, lost = false, pending = false;
@@ -97,9 +98,10 @@ class Model {
   std::string complaint;
 
   Match match(std::uint64_t domain, const Tokens &tokens, std::uint32_t limit) const;
-  akv_status create(const Tokens &prompt, std::uint64_t domain, const akv_sequence_options &options, const akv_created &got,
-                    akv_created &want);
-  akv_status can_allocate(const Tokens &prompt, std::uint64_t domain, const akv_sequence_options &options, akv_room &want);
+  akv_status create(const Tokens &prompt, std::uint64_t domain, const akv_sequence_options &options,
+                    const akv_created &got, akv_created &want);
+  akv_status can_allocate(const Tokens &prompt, std::uint64_t domain, const akv_sequence_options &options,
+                          akv_room &want);
   akv_status can_extend(Sequence &s, std::uint32_t count, akv_room &want);
 
   struct Row {
@@ -109,7 +111,8 @@ class Model {
   akv_status append(std::vector<Row> rows, bool commit, bool may_plan, bool single, akv_plan got, akv_plan &want);
   akv_status reserve(Sequence &s, std::uint32_t num_tokens, bool may_plan, akv_plan got, akv_plan &want);
   akv_status set_tokens(Sequence &s, std::uint32_t first, const Tokens &tokens);
-  akv_status commit(const std::vector<Sequence *> &sequences, const std::vector<std::uint32_t> &lengths, std::uint64_t ticket);
+  akv_status commit(const std::vector<Sequence *> &sequences, const std::vector<std::uint32_t> &lengths,
+                    std::uint64_t ticket);
   akv_status fork(Sequence &parent, std::uint32_t length, const akv_sequence_options &options, akv_sequence got);
   akv_status truncate(Sequence &s, std::uint32_t length, bool keep);
   akv_status set_length(Sequence &s, std::uint32_t length);
@@ -181,7 +184,8 @@ class Model {
   std::uint32_t live_and_own() const;
 
   // sequences
-  Sequence &new_sequence(akv_sequence handle, std::uint64_t domain, const akv_sequence_options &options, std::uint32_t max_tokens);
+  Sequence &new_sequence(akv_sequence handle, std::uint64_t domain, const akv_sequence_options &options,
+                         std::uint32_t max_tokens);
   akv_status check_admission(const akv_sequence_options &options, std::uint32_t length) const;
   bool is_own(const Sequence &s, std::uint32_t at) const;
   bool tail_shared(const Sequence &s) const;

@@ -44,13 +44,13 @@ class EvictionOrder {
     position_[run] = kAbsent;
     const EvictionEntry last = heap_[size_--];
     if (hole > size_) return;  // it was the last entry
-    if (hole > 1 && last.stamp < heap_[hole / 2].stamp)
-      rise(hole, last);
-    else
-      sink(hole, last);
+    if (hole > 1 && last.stamp < heap_[hole / 2].stamp) rise(hole, last);
+    else sink(hole, last);
   }
 
-  std::uint64_t used_bytes() const noexcept { return std::uint64_t{most_} * (sizeof(EvictionEntry) + sizeof(std::uint32_t)); }
+  std::uint64_t used_bytes() const noexcept {
+    return std::uint64_t{most_} * (sizeof(EvictionEntry) + sizeof(std::uint32_t));
+  }
 
  private:
   void place(std::uint32_t at, const EvictionEntry &entry) noexcept {

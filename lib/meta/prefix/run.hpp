@@ -29,7 +29,7 @@ struct TicketSpan {
 
 struct Run {
   RunId parent;
-  std::uint32_t first_index;   // position of its first block in the prompt, in blocks
+  std::uint32_t first_index;  // position of its first block in the prompt, in blocks
   IdList blocks;
   std::int32_t first_block;    // = the first of `blocks`: the key among siblings is read from it
   std::uint32_t children;      // trie of the children that can be found
@@ -39,14 +39,14 @@ struct Run {
   // whole path, and taking one touches only the runs that nobody held before.
   std::uint32_t holds[kHoldKinds];
 
-  std::uint32_t tail_tokens;   // tokens in the last block: fewer than a block in a shared tail only
+  std::uint32_t tail_tokens;  // tokens in the last block: fewer than a block in a shared tail only
   std::uint8_t alive;
-  std::uint8_t linked;         // can be found: it is in its parent's trie
-  std::uint8_t dead;           // may never be found again: cleared or lost
-  std::uint8_t lost;           // its K/V were given up
+  std::uint8_t linked;  // can be found: it is in its parent's trie
+  std::uint8_t dead;    // may never be found again: cleared or lost
+  std::uint8_t lost;    // its K/V were given up
   std::uint64_t domain;
-  std::uint64_t stamp;         // of the last use, set when the last holder leaves
-  std::uint64_t release_epoch; // the newest ticket at that time: evictable when it is settled
+  std::uint64_t stamp;          // of the last use, set when the last holder leaves
+  std::uint64_t release_epoch;  // the newest ticket at that time: evictable when it is settled
   TicketSpan tickets;
 };
 

@@ -53,8 +53,7 @@ Walk RunTree::match(std::uint64_t domain, const std::int32_t *tokens, std::uint3
     if (next_block == 0) continue;
     // It ends inside the run: the next block may begin alike.
     const std::uint32_t behind = std::min(limit - walk.blocks * block_tokens, block_tokens);
-    walk.partial_tokens =
-        tokens_.common_prefix(next_block, tokens + std::size_t{walk.blocks} * block_tokens, behind);
+    walk.partial_tokens = tokens_.common_prefix(next_block, tokens + std::size_t{walk.blocks} * block_tokens, behind);
     if (walk.partial_tokens != 0) {
       walk.partial_run = child;
       walk.partial_index = matched;

@@ -17,14 +17,14 @@ namespace akv {
 
 // How far a prompt can be followed.
 struct Walk {
-  RunId run = kRoot;              // the last run reached
-  std::uint32_t run_blocks = 0;   // blocks of it that match
-  std::uint32_t blocks = 0;       // whole blocks that match, from the root
-  RunId partial_run = kNoRun;     // the run whose block `partial_index` begins like the rest of the prompt ...
+  RunId run = kRoot;             // the last run reached
+  std::uint32_t run_blocks = 0;  // blocks of it that match
+  std::uint32_t blocks = 0;      // whole blocks that match, from the root
+  RunId partial_run = kNoRun;    // the run whose block `partial_index` begins like the rest of the prompt ...
   std::uint32_t partial_index = 0;
   std::uint32_t partial_tokens = 0;  // ... for so many tokens
-  std::uint64_t wait = 0;         // newest ticket under which something of it is still being written
-  std::uint64_t partial_wait = 0; // the same for the partial block
+  std::uint64_t wait = 0;            // newest ticket under which something of it is still being written
+  std::uint64_t partial_wait = 0;    // the same for the partial block
 };
 
 class RunTree {
@@ -49,13 +49,15 @@ class RunTree {
   RunId split(RunId run, std::uint32_t at) noexcept;
 
   // A new run below `parent`, held by nobody yet: hold it at once. `tail_tokens` are in its last block.
-  RunId add(RunId parent, std::uint64_t domain, const std::int32_t *ids, std::uint32_t count, std::uint32_t tail_tokens) noexcept;
+  RunId add(RunId parent, std::uint64_t domain, const std::int32_t *ids, std::uint32_t count,
+            std::uint32_t tail_tokens) noexcept;
   void link(RunId run, const TicketSpan &tickets) noexcept;
   // Can `run`, exclusive to one sequence, take blocks under these tickets? A run tells one span of tickets only.
   bool extendable(RunId run, const TicketSpan &tickets) const noexcept {
     const TicketSpan &span = runs_[run].tickets;
-    return exclusive(run) && (tickets_.settled(span.last) || (span.first == tickets.first && span.last == tickets.last &&
-                                                              tickets.settled_blocks == 0));
+    return exclusive(run) &&
+           (tickets_.settled(span.last) ||
+            (span.first == tickets.first && span.last == tickets.last && tickets.settled_blocks == 0));
   }
   void extend(RunId run, const std::int32_t *ids, std::uint32_t count, const TicketSpan &tickets) noexcept;
 

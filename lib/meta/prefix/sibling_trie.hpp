@@ -63,7 +63,8 @@ class SiblingTrie {
     }
     const std::uint32_t bit = first_difference(key, key_of(nearest(top, key)));
     std::uint32_t *link = &top;
-    while ((*link & 1) != 0 && nodes_[*link >> 1].bit < bit) link = &nodes_[*link >> 1].side[key.bit(nodes_[*link >> 1].bit)];
+    while ((*link & 1) != 0 && nodes_[*link >> 1].bit < bit)
+      link = &nodes_[*link >> 1].side[key.bit(nodes_[*link >> 1].bit)];
     const std::uint32_t index = nodes_.take();
     TrieNode &node = nodes_[index];
     node.bit = bit;

@@ -1,10 +1,8 @@
-// cache.cpp: a cache's memory, slots and handles.
-// It knows where things are; what is done with them is in the other files (see cache.hpp).
-#include "meta/cache.hpp"
+// books.cpp: a cache's memory, its slots, and all its gates at once.
+// It knows where things are; what is done with them is in the other files.
+#include "meta/books.hpp"
 
 #include "base/process.hpp"
-
-#include <bit>
 
 namespace akv {
 namespace {
@@ -23,13 +21,12 @@ std::uint32_t nonzero(std::uint64_t random, std::uint32_t mask) {
 
 }  // namespace
 
-Cache::Cache(const Config &config, std::uint32_t index, Mutex &mutex, SequenceTable &sequences) noexcept
+Books::Books(const Config &config, std::uint32_t index, Mutex &mutex, SequenceTable &sequences) noexcept
     : config_(config),
       index_(index),
       ticket_tag_(nonzero(random_number(), 0xffff)),
+      math_(config.block_tokens),
       block_tokens_(config.block_tokens),
-      shift_(std::has_single_bit(config.block_tokens) ? static_cast<std::uint32_t>(std::countr_zero(config.block_tokens))
-                                                      : kNoShift),
       mutex_(mutex),
       sequences_(sequences),
       pool_(tickets_, lists_),
@@ -39,7 +36,7 @@ Cache::Cache(const Config &config, std::uint32_t index, Mutex &mutex, SequenceTa
 }
 
 // The same arrays in the same order as in allocate().
-void Cache::plan_memory(const Config &config, Reservation &memory) noexcept {
+void Books::plan_memory(const Config &config, Reservation &memory) noexcept {
   const std::uint32_t blocks = config.num_blocks, sequences = config.max_sequences, tickets = config.max_open_tickets;
   TokenStore::plan(memory, blocks, config.block_tokens);
   memory.plan<SequenceRest>(sequences);
@@ -60,10 +57,12 @@ void Cache::plan_memory(const Config &config, Reservation &memory) noexcept {
   Holds::plan(memory, config.max_holds);
 }
 
-Status Cache::allocate(const akv_allocator *allocator) noexcept {
-  const std::uint32_t blocks = config_.num_blocks, sequences = config_.max_sequences, tickets = config_.max_open_tickets;
+Status Books::allocate(const akv_allocator *allocator) noexcept {
+  const std::uint32_t blocks = config_.num_blocks, sequences = config_.max_sequences,
+                      tickets = config_.max_open_tickets;
   plan_memory(config_, memory_);
-  if (Status status = memory_.commit(allocator, (config_.flags & AKV_CACHE_PREFAULT) != 0); status != AKV_OK) return status;
+  if (Status status = memory_.commit(allocator, (config_.flags & AKV_CACHE_PREFAULT) != 0); status != AKV_OK)
+    return status;
   tokens_.take_memory(memory_, blocks, config_.block_tokens);
   rest_ = memory_.take<SequenceRest>(sequences);
   row_stride_ = row_stride(config_);
@@ -84,7 +83,7 @@ Status Cache::allocate(const akv_allocator *allocator) noexcept {
   return AKV_OK;
 }
 
-Status Cache::enter_all_locked() noexcept {
+Status Books::enter_all_locked() noexcept {
   for (Slot slot = 0; slot < touched_slots_; ++slot) {
     if (!sequences_.live(slot) || sequences_.enter(slot, sequences_.generation(slot)) == Entry::entered) continue;
     while (slot-- != 0)
@@ -94,40 +93,43 @@ Status Cache::enter_all_locked() noexcept {
   return AKV_OK;
 }
 
-void Cache::leave_all_locked() noexcept {
+void Books::leave_all_locked() noexcept {
   for (Slot slot = 0; slot < touched_slots_; ++slot)
     if (sequences_.live(slot)) sequences_.leave(slot);
 }
 
-void Cache::bury_all_locked() noexcept {
+void Books::bury_all_locked() noexcept {
   for (Slot slot = 0; slot < touched_slots_; ++slot)
     if (sequences_.live(slot)) sequences_.bury(slot);
 }
 
 // -- slots --
 
-Status Cache::check_admission_locked(const akv_sequence_options &options, std::uint32_t length) const noexcept {
+Status Books::check_admission_locked(const akv_sequence_options &options, std::uint32_t length) const noexcept {
   std::uint32_t slot = 0;
   if (options.request_id != 0 && request_ids_.find(options.request_id, slot))
     return fail(AKV_ERROR_ALREADY_EXISTS, "request id %llu is in use by a live sequence", options.request_id);
   if (slots_available() == 0)
-    return fail_with(AKV_ERROR_NO_SEQUENCES, 1, 0, "all %llu sequences (max_sequences) are live", config_.max_sequences);
+    return fail_with(AKV_ERROR_NO_SEQUENCES, 1, 0, "all %llu sequences (max_sequences) are live",
+                     config_.max_sequences);
   const std::uint32_t limit = options.max_tokens;
   if (length > limit)
-    return fail_with(AKV_ERROR_NO_CAPACITY, length, limit, "%llu tokens exceed the sequence's max_tokens %llu", length, limit);
+    return fail_with(AKV_ERROR_NO_CAPACITY, length, limit, "%llu tokens exceed the sequence's max_tokens %llu", length,
+                     limit);
   if (options.reserve_tokens > limit)
     return fail_with(AKV_ERROR_NO_CAPACITY, options.reserve_tokens, limit,
                      "reserve_tokens %llu exceeds the sequence's max_tokens %llu", options.reserve_tokens, limit);
   return AKV_OK;
 }
 
-Slot Cache::take_slot_locked(std::uint64_t domain, const akv_sequence_options &options, std::uint32_t max_tokens) noexcept {
+Slot Books::take_slot_locked(std::uint64_t domain, const akv_sequence_options &options,
+                             std::uint32_t max_tokens) noexcept {
   const Slot slot = num_free_slots_ != 0 ? free_slots_[--num_free_slots_] : touched_slots_++;
   sequences_.bear(slot);
   ++num_sequences_;
   ++counters_.created_sequences;
   Sequence &s = sequences_[slot];
-  s.table = row_of(slot);
+  s.table = rows_.data + slot * row_stride_;
   s.length = 0;
   s.known = 0;
   s.committed = 0;
@@ -146,82 +148,12 @@ Slot Cache::take_slot_locked(std::uint64_t domain, const akv_sequence_options &o
   return slot;
 }
 
-void Cache::give_back_slot_locked(Slot slot) noexcept {
+void Books::give_back_slot_locked(Slot slot) noexcept {
   if (rest_[slot].request_id != 0) request_ids_.remove(rest_[slot].request_id);
   sequences_.bury(slot);
   --num_sequences_;
   ++counters_.freed_sequences;
   if (!sequences_.worn_out(slot)) free_slots_[num_free_slots_++] = slot;
-}
-
-// -- handles --
-
-Status Cache::check_object(std::uint64_t handle, Kind kind) const noexcept {
-  if (handle == AKV_NONE) return fail(AKV_ERROR_INVALID_ARGUMENT, "the handle is 0");
-  if (ObjectHandle::kind(handle) != static_cast<std::uint32_t>(kind) && ObjectHandle::kind(handle) >= 1 &&
-      ObjectHandle::kind(handle) <= 4)
-    return fail(AKV_ERROR_WRONG_TYPE, "handle 0x%llx is of kind %llu, wanted kind %llu", handle, ObjectHandle::kind(handle),
-                static_cast<std::uint32_t>(kind));
-  if (ObjectHandle::place(handle) != ObjectHandle::place(kind, index_))
-    return fail(AKV_ERROR_BAD_HANDLE, "handle 0x%llx is not one of this cache", handle);
-  return AKV_OK;
-}
-
-Status Cache::find_plan(akv_plan plan, std::uint32_t &index) const noexcept {
-  if (Status status = check_object(plan, Kind::plan); status != AKV_OK) return status;
-  index = ObjectHandle::index(plan);
-  if (index == 0 || index > plans_.touched() || plans_[index].open == 0 ||
-      plans_[index].generation != ObjectHandle::generation(plan))
-    return fail(AKV_ERROR_BAD_HANDLE, "plan 0x%llx is finished, abandoned, or never was", plan);
-  return AKV_OK;
-}
-
-Status Cache::find_hold(std::uint64_t handle, Kind kind, std::uint32_t &index) const noexcept {
-  if (Status status = check_object(handle, kind); status != AKV_OK) return status;
-  index = ObjectHandle::index(handle);
-  if (index == 0 || index > holds_.touched() || holds_[index].kind != kind ||
-      holds_[index].generation != ObjectHandle::generation(handle))
-    return fail(AKV_ERROR_BAD_HANDLE, "handle 0x%llx was released, or never was", handle);
-  return AKV_OK;
-}
-
-Status Cache::check_ticket(akv_ticket ticket) const noexcept {
-  if (TicketHandle::tag(ticket) != ticket_tag_ || !tickets_.issued(TicketHandle::number(ticket)))
-    return fail(AKV_ERROR_BAD_HANDLE, "ticket 0x%llx was never opened in this cache", ticket);
-  return AKV_OK;
-}
-
-Status Cache::check_open_ticket(akv_ticket ticket) const noexcept {
-  if (ticket == AKV_NONE) return fail(AKV_ERROR_INVALID_ARGUMENT, "the ticket is 0");
-  if (Status status = check_ticket(ticket); status != AKV_OK) return status;
-  const std::uint64_t number = TicketHandle::number(ticket);
-  return tickets_.open(number) ? AKV_OK : fail(AKV_ERROR_BAD_HANDLE, "ticket %llu has ended already", number);
-}
-
-Status Cache::commit_number(akv_ticket ticket, std::uint64_t &number) const noexcept {
-  number = 0;
-  if (ticket == AKV_NONE) return AKV_OK;
-  if (Status status = check_ticket(ticket); status != AKV_OK) return status;
-  const std::uint64_t wanted = TicketHandle::number(ticket);
-  if (tickets_.open(wanted)) {
-    number = wanted;
-    return AKV_OK;
-  }
-  if (tickets_.newest() - wanted >= abandoned_.count)
-    return fail(AKV_ERROR_BAD_HANDLE, "ticket %llu ended more than %llu tickets ago: whether it was abandoned is forgotten",
-                wanted, abandoned_.count);
-  if (abandoned_[wanted & (abandoned_.count - 1)] == wanted)
-    return fail(AKV_ERROR_CONTENT_LOST, "ticket %llu was abandoned: what it wrote can't be committed", wanted);
-  return AKV_OK;  // retired: its writes are there
-}
-
-Status Cache::check_quiet(const Sequence &s) const noexcept {
-  if ((s.flags & kLost) != 0)
-    return fail(AKV_ERROR_CONTENT_LOST,
-                "content of the sequence was given up with an abandoned ticket: truncate it to its sound_tokens, or free it");
-  if ((s.flags & kPlanOpen) != 0)
-    return fail(AKV_ERROR_PLAN_OPEN, "a plan is open on the sequence: finish it or abandon it first");
-  return AKV_OK;
 }
 
 }  // namespace akv

@@ -1,0 +1,44 @@
+// tables.hpp: writing the arrays that kernels read.
+// It knows sequences' tables and positions; it changes no sequence and takes no lock.
+#pragma once
+
+#include "arenakv/step.h"
+#include "base/error.hpp"
+#include "meta/sequence_table.hpp"
+#include "mem/reservation.hpp"
+#include "model/block_math.hpp"
+
+namespace akv {
+
+class TableWriter {
+ public:
+  // The gates of all sequences that are named are shut.
+  TableWriter(const SequenceTable &sequences, const Array<SequenceRest> &rest, BlockMath math) noexcept
+      : sequences_(sequences), rest_(rest), math_(math), block_tokens_(math.block_tokens()) {}
+
+  // Do the arrays have room for so many query tokens and block indices, and for a row of `widest` blocks?
+  Status check_room(const akv_tables &tables, std::uint32_t num_sequences, std::uint64_t query_tokens,
+                    std::uint64_t indices, std::uint32_t widest) const noexcept;
+
+  // `decode`: one token each, just appended.
+  void write(const akv_batch &batch, const akv_tables &tables, std::uint64_t query_tokens, std::uint64_t indices,
+             bool decode) const noexcept;
+
+ private:
+  void write_decode_query(const akv_batch &batch, const akv_tables &tables) const noexcept;
+  void write_query(const akv_batch &batch, const akv_tables &tables) const noexcept;
+  template <class Contexts>
+  void write_rows(const akv_batch &batch, const akv_tables &tables, Contexts contexts) const noexcept;
+  template <class Contexts>
+  void write_csr(const akv_batch &batch, const akv_tables &tables, Contexts contexts) const noexcept;
+  void write_slots(std::uint32_t slot, std::uint32_t first, std::uint32_t count, std::int64_t *out) const noexcept;
+  void pad(std::uint32_t num_sequences, std::uint64_t query, std::uint64_t index,
+           const akv_tables &tables) const noexcept;
+
+  const SequenceTable &sequences_;
+  const Array<SequenceRest> &rest_;
+  const BlockMath math_;
+  const std::uint32_t block_tokens_;
+};
+
+}  // namespace akv
