@@ -38,7 +38,7 @@ typedef struct akv_cache_state {
   uint32_t cached_blocks;
   uint32_t quarantined_blocks;
 
-  /* more about these blocks */
+  /* more about these blocks; no room is left when free, dirty and evictable blocks are all 0 */
   uint32_t evictable_blocks;  /* of the cached: no ticket is open on them */
   uint32_t duplicate_blocks;  /* of the live: computed twice, an equal block is in the index */
   uint32_t peak_live_blocks;  /* the most that were live or reserved at once, as seen under the lock */
@@ -55,6 +55,7 @@ typedef struct akv_cache_state {
   uint32_t unused;
   akv_ticket oldest_open;     /* 0: none */
   akv_ticket newest;          /* the last ticket opened; 0: none */
+  uint64_t bytes_per_block;   /* of K/V, wherever they are kept: a gauge times this is bytes */
   uint64_t sequence_tokens;   /* lengths of all live sequences added up: what it would take without sharing */
   uint64_t cached_tokens;     /* in cached and pinned blocks */
 
@@ -77,7 +78,7 @@ typedef struct akv_cache_state {
 
 #define AKV_CACHE_STATE_INIT                                                                                          \
   {sizeof(akv_cache_state), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, \
-   0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u}
+   0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u}
 
 /* Read the state. Numbers of sequences that are inside another call are as of just before or just after it.
  * META     O(sequences); one short lock.

@@ -57,6 +57,9 @@ void add_state(std::string &text, const akv_cache_state &s, const akv_measures &
       s.quarantined_blocks);
   add(text, "           %u evictable, %u duplicates, at most %u live\n", s.evictable_blocks, s.duplicate_blocks,
       s.peak_live_blocks);
+  add(text, "bytes      %" PRIu64 " live, %" PRIu64 " cached, %" PRIu64 " free; %" PRIu64 " a block\n",
+      (s.live_blocks + s.reserved_blocks) * s.bytes_per_block, (s.cached_blocks + s.pinned_blocks) * s.bytes_per_block,
+      (s.free_blocks + s.dirty_blocks) * s.bytes_per_block, s.bytes_per_block);
   add(text,
       "tokens     %" PRIu64 " live (%" PRIu64 " if nothing were shared), %" PRIu64
       " cached; %.1f %% of the taken room is empty\n",

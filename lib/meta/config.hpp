@@ -23,6 +23,7 @@ struct Config {
   Geometry geometry;
 
   [[nodiscard]] Status read(const akv_cache_config &from) noexcept;
+  std::uint64_t bytes_per_block() const noexcept { return geometry.bytes_per_token() * block_tokens; }
   [[nodiscard]] Status sizes(akv_sizes &out, std::uint64_t metadata_bytes) const noexcept;
 };
 

@@ -163,8 +163,10 @@ Status Cache::own_tails_locked(const akv_batch &batch, Growth &growth) noexcept 
 
 Status Cache::check_growth_locked(const Growth &growth, const akv_plan *out_plan) noexcept {
   if (growth.plan && out_plan == nullptr)
-    return fail(AKV_ERROR_PLAN_NEEDED, "%llu shared blocks must be copied or new blocks zeroed first: pass out_plan",
-                growth.copies);
+    return growth.copies != 0
+               ? fail(AKV_ERROR_PLAN_NEEDED, "%llu shared blocks must be copied first: pass out_plan", growth.copies)
+               : fail(AKV_ERROR_PLAN_NEEDED, "%llu new blocks may have to be zeroed first: pass out_plan",
+                      growth.new_blocks);
   if (growth.plan && !plans_.can_open()) return no_plans();
   if (growth.new_blocks > UINT32_MAX || !supply_.secure(static_cast<std::uint32_t>(growth.new_blocks)))
     return no_blocks(growth.query_tokens,

@@ -88,6 +88,7 @@ void Cache::read_state_locked(akv_cache_state &out) noexcept {
   out.open_tickets = tickets_.num_open();
   out.oldest_open = tickets_.num_open() != 0 ? ticket_of(tickets_.oldest_open()) : AKV_NONE;
   out.newest = ticket_of(tickets_.newest());
+  out.bytes_per_block = config_.bytes_per_block();
   out.cached_tokens = std::uint64_t{out.cached_blocks + out.pinned_blocks} * block_tokens_;
   out.created_sequences = counters_.created_sequences;
   out.freed_sequences = counters_.freed_sequences;
