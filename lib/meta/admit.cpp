@@ -67,6 +67,7 @@ Status Cache::create_sequence(std::unique_lock<Mutex> &lock, const Prompt &promp
     plans_.add_lease(plan, end);
   }
   anchor_at_locked(slot, tree_.ending_at(end, shared));
+  widen_row_locked(slot, shared + a.needed);
   tree_.read_path(rest.anchor, s.table);
   s.num_blocks = shared;
   append_blocks_locked(slot, a.needed);

@@ -7,13 +7,6 @@
 namespace akv {
 namespace {
 
-// Rows lie an odd number of cache lines apart: the same entry of many rows must not fall into the same few places of
-// the processor's cache.
-std::size_t row_stride(const Config &config) {
-  const std::size_t lines = (std::size_t{config.max_blocks_per_sequence} + 15) / 16;
-  return (lines | 1) * 16;
-}
-
 std::uint32_t nonzero(std::uint64_t random, std::uint32_t mask) {
   const auto value = static_cast<std::uint32_t>(random) & mask;
   return value != 0 ? value : 1;
@@ -40,8 +33,7 @@ void Books::plan_memory(const Config &config, Reservation &memory) noexcept {
   const std::uint32_t blocks = config.num_blocks, sequences = config.max_sequences, tickets = config.max_open_tickets;
   TokenStore::plan(memory, blocks, config.block_tokens);
   memory.plan<SequenceRest>(sequences);
-  std::size_t ids = 0;
-  memory.plan<std::int32_t>(__builtin_mul_overflow(row_stride(config), std::size_t{sequences}, &ids) ? SIZE_MAX : ids);
+  Rows::plan(memory, config.max_blocks_per_sequence, sequences);
   memory.plan<std::uint32_t>(sequences);
   memory.plan<std::uint8_t>(std::size_t{blocks} + 1);
   memory.plan<RunCensus>(std::size_t{blocks} + 2);
@@ -65,8 +57,7 @@ Status Books::allocate(const akv_allocator *allocator) noexcept {
     return status;
   tokens_.take_memory(memory_, blocks, config_.block_tokens);
   rest_ = memory_.take<SequenceRest>(sequences);
-  row_stride_ = row_stride(config_);
-  rows_ = memory_.take<std::int32_t>(row_stride_ * sequences);
+  rows_.take_memory(memory_, config_.max_blocks_per_sequence, sequences);
   free_slots_ = memory_.take<std::uint32_t>(sequences);
   map_ = memory_.take<std::uint8_t>(std::size_t{blocks} + 1);
   census_ = memory_.take<RunCensus>(std::size_t{blocks} + 2);
@@ -129,7 +120,7 @@ Slot Books::take_slot_locked(std::uint64_t domain, const akv_sequence_options &o
   ++num_sequences_;
   ++counters_.created_sequences;
   Sequence &s = sequences_[slot];
-  s.table = rows_.data + slot * row_stride_;
+  s.table = nullptr;
   s.length = 0;
   s.known = 0;
   s.committed = 0;
@@ -150,6 +141,7 @@ Slot Books::take_slot_locked(std::uint64_t domain, const akv_sequence_options &o
 
 void Books::give_back_slot_locked(Slot slot) noexcept {
   if (rest_[slot].request_id != 0) request_ids_.remove(rest_[slot].request_id);
+  rows_.give_back({sequences_[slot].table, rest_[slot].row_capacity});
   sequences_.bury(slot);
   --num_sequences_;
   ++counters_.freed_sequences;

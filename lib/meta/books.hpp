@@ -16,6 +16,7 @@
 #include "meta/pending.hpp"
 #include "meta/plans.hpp"
 #include "meta/request_ids.hpp"
+#include "meta/rows.hpp"
 #include "meta/scrubber.hpp"
 #include "meta/sequence_table.hpp"
 #include "meta/short_lock.hpp"
@@ -101,6 +102,7 @@ class Books {
   bool tail_shared(const Sequence &s, const SequenceRest &rest) const noexcept {
     return s.used_blocks != 0 && s.used_blocks <= rest.anchored_blocks && math_.offset(s.length) != 0;
   }
+  void widen_row_locked(Slot slot, std::uint32_t count) noexcept;
   void append_blocks_locked(Slot slot, std::uint32_t count) noexcept;
   // (A run that was published once may have duplicates beside it in the sequence's table: it stays what it is.)
   bool absorbable(RunId run) const noexcept {
@@ -150,8 +152,7 @@ class Books {
   Reservation memory_;
   TokenStore tokens_;
   Array<SequenceRest> rest_;  // [slot]
-  Array<std::int32_t> rows_;  // block tables, row_stride_ ids apart
-  std::size_t row_stride_ = 0;
+  Rows rows_;                 // block tables
   Array<std::uint32_t> free_slots_;
   Array<std::uint8_t> map_;         // [block], for read-outs that look at every block
   Array<RunCensus> census_;         // [run], for the audit
@@ -174,7 +175,6 @@ class Books {
   std::uint64_t given_ = 0;  // own blocks of sequences, less those popped from magazines (may wrap around)
   std::uint32_t duplicates_ = 0;
   std::uint32_t lost_sequences_ = 0;
-  std::uint32_t widest_row_ = 0;  // entries ever used of a row
 
  private:
   std::uint32_t next_publish(const SequenceRest &rest) const noexcept;

@@ -52,6 +52,10 @@ bool Cache::pop_block(Slot slot) noexcept {
     block = supply_.pop(suits);
     if (block == AKV_NULL_BLOCK) return false;
   }
+  if (s.num_blocks == rest_[slot].row_capacity) {
+    const ShortLock lock(mutex_);
+    widen_row_locked(slot, s.num_blocks + 1);
+  }
   s.table[s.num_blocks] = block;
   s.num_blocks += 1;
   return true;
@@ -120,6 +124,7 @@ Status Cache::measure_growth(const akv_batch &batch, Counts counts, Growth &grow
     if (counts[row] <= s.room) return;
     const std::uint32_t blocks = math_.blocks(s.length + counts[row]);
     if (blocks > s.num_blocks) growth.new_blocks += blocks - s.num_blocks;
+    growth.full_rows += blocks > rest_[slot_of(sequences[row])].row_capacity;
     growth.shared_tails += s.room == 0 && math_.offset(s.length) != 0;
     indices += blocks - s.used_blocks;
     widest = std::max(widest, blocks);
@@ -180,6 +185,13 @@ bool Cache::grow_from_magazine(const akv_batch &batch, const Growth &growth) noe
   std::int32_t ids[Magazine::kCapacity];
   if (growth.shared_tails != 0 || growth.new_blocks > Magazine::kCapacity || scrubber_.looking()) return false;
   if (!supply_.pop(static_cast<std::uint32_t>(growth.new_blocks), ids)) return false;
+  if (growth.full_rows != 0) {
+    const ShortLock lock(mutex_);
+    growth.for_each_needy(batch.num_sequences, [&](std::uint32_t row) {
+      const Slot slot = slot_of(batch.sequences[row]);
+      widen_row_locked(slot, math_.blocks(sequences_[slot].length + count_of(batch, row)));
+    });
+  }
   const std::int32_t *next = ids;
   growth.for_each_needy(batch.num_sequences, [&](std::uint32_t row) {
     Sequence &s = sequences_[slot_of(batch.sequences[row])];

@@ -27,7 +27,7 @@ constexpr std::uint32_t kLost = 2;
 // One cache line. It outlives the cache (see SequenceTable), so that a late call finds a generation and not a hole.
 struct alignas(64) Sequence {
   std::atomic<std::uint64_t> gate;
-  std::int32_t *table;  // its row of block ids
+  std::int32_t *table;  // its row of block ids; it moves under the cache's lock only
   Relaxed<std::uint32_t> length;
   Released<std::uint32_t> known;  // whoever publishes up to here finds the table and the token ids written
   Released<std::uint32_t> committed;
@@ -59,6 +59,7 @@ struct Undo {
 struct SequenceRest {
   RunId anchor;
   std::uint32_t anchored_blocks;
+  std::uint32_t row_capacity;      // entries that its row has room for
   std::uint32_t duplicates;        // of the anchored entries: own blocks beside an equal published one
   std::uint32_t sound;             // while lost: tokens that are still good
   std::uint32_t commit_on_finish;  // length that counts as committed when the open plan is finished

@@ -46,10 +46,7 @@ std::uint64_t Cache::used_bytes_locked() const noexcept {
       tree_.used_bytes() + lists_.used_bytes() + pool_.used_bytes() + plans_.used_bytes() + holds_.used_bytes();
   const std::uint64_t blocks_used = config_.num_blocks - pool_.never_used();
   bytes += blocks_used * block_tokens_ * sizeof(std::int32_t);
-  std::uint32_t widest = widest_row_;
-  for (Slot slot = 0; slot < touched_slots_; ++slot)
-    if (sequences_.live(slot)) widest = std::max<std::uint32_t>(widest, sequences_[slot].num_blocks);
-  bytes += std::uint64_t{touched_slots_} * (sizeof(SequenceRest) + sizeof(Sequence) + widest * sizeof(std::int32_t));
+  bytes += std::uint64_t{touched_slots_} * (sizeof(SequenceRest) + sizeof(Sequence)) + rows_.used_bytes();
   if (scrubber_.looking()) bytes += blocks_used * 9;
   return bytes;
 }

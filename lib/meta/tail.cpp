@@ -18,13 +18,23 @@ void Books::refresh(Slot slot) noexcept {
   s.publish_at = next_publish(rest);
 }
 
+// Room for `count` entries.
+void Books::widen_row_locked(Slot slot, std::uint32_t count) noexcept {
+  Sequence &s = sequences_[slot];
+  Rows::Row row{s.table, rest_[slot].row_capacity};
+  rows_.widen(row, s.num_blocks, count);
+  s.table = row.ids;
+  rest_[slot].row_capacity = row.capacity;
+}
+
 // The blocks were secured.
 void Books::append_blocks_locked(Slot slot, std::uint32_t count) noexcept {
   Sequence &s = sequences_[slot];
+  if (count == 0) return;
+  widen_row_locked(slot, s.num_blocks + count);
   supply_.take(count, s.table + s.num_blocks);
   s.num_blocks += count;
   given_ += count;
-  widest_row_ = std::max<std::uint32_t>(widest_row_, s.num_blocks);
 }
 
 // Runs at the end of the path that were never published and are this sequence's alone by now: their blocks become own
