@@ -3,8 +3,9 @@
  *
  * Threads: any call from any thread. One sequence belongs to one caller at a time; a second call that meets it is
  * answered with BUSY. Growing and committing take no lock but one for every magazine of blocks that a thread takes
- * ahead; admission, forks and leaving take one short lock of the cache, and publish what was committed before they
- * look into the index.
+ * ahead, and one each time a table has doubled in length (where blocks may have to be scrubbed, from the second domain
+ * on: one for every call that takes blocks). Admission, forks and leaving take one short lock of the cache, and publish
+ * what was committed before they look into the index.
  */
 #ifndef ARENAKV_CACHE_H
 #define ARENAKV_CACHE_H

@@ -4,10 +4,15 @@
 // The prefix index is a tree with a node per block. Who holds what is found by walking; what a block counts as is found
 // by looking at who holds it. The one thing taken over from the library is which ids new blocks get: they are read
 // from it and checked against the model's own list of free ones.
+//
+//   reference_tree.cpp     the prefix index, eviction, blocks      reference_shapes.cpp   fork, truncate, free, holds
+//   reference_growth.cpp   sequences, create, append, reserve      reference_order.cpp    tickets, plans, read-outs
+//   reference_commit.cpp   token ids, commit, publishing
 #pragma once
 
 #include "arenakv.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -19,6 +24,7 @@
 namespace reference {
 
 using Tokens = std::vector<std::int32_t>;
+constexpr std::int32_t kUnknown = AKV_TOKEN_UNKNOWN;
 
 struct Config {
   std::uint32_t num_blocks, block_tokens, max_sequences, max_tokens, max_plans, max_holds, max_pinned, magazine,
@@ -218,5 +224,16 @@ class Model {
   std::vector<std::uint64_t> last_domain_;
   akv_cache_state counters_{};
 };
+
+// What the files of the model share.
+inline std::uint32_t slot_of(std::uint64_t handle) { return static_cast<std::uint32_t>(handle & 0xfffff); }
+
+template <class Container>
+auto in_order_of_slots(Container &things) {
+  std::vector<decltype(&things.front())> sorted;
+  for (auto &thing : things) sorted.push_back(&thing);
+  std::sort(sorted.begin(), sorted.end(), [](auto a, auto b) { return slot_of(a->handle) < slot_of(b->handle); });
+  return sorted;
+}
 
 }  // namespace reference
