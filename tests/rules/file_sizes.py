@@ -17,7 +17,6 @@ LIMITS = (
     ("include", (".h",), 350),
     ("lib", (".h", ".hpp", ".cuh"), 250),
     ("lib", (".c", ".cpp", ".cu"), 400),
-    ("tests/model", CODE, 700),
     ("tests", CODE, 500),
     ("examples", CODE, 500),
     ("bindings", CODE, 500),

@@ -99,7 +99,6 @@ CASES = (
     ("file_sizes", "lib/base/long.cpp", "", "\n" * 401, "401 lines, at most 400"),
     ("file_sizes", "include/arenakv/long.h", "", "\n" * 351, "351 lines, at most 350"),
     ("file_sizes", "tests/unit/long.py", "", "\n" * 501, "501 lines, at most 500"),
-    ("file_sizes", "tests/model/long.cpp", "", "\n" * 701, "701 lines, at most 700"),
     ("file_sizes", "lib/README.md", "", "\n" * 121, "121 lines, at most 120"),
     ("file_sizes", "examples/c/hello.h", "its own", "x" * 121, "examples/c/hello.h:1: 137 columns, at most 120"),
     ("banners", "lib/meta/thing.cpp", "thing.cpp", "other.cpp", "lib/meta/thing.cpp:1: no banner"),

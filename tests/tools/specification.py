@@ -1,0 +1,59 @@
+"""specification.py: which tests prove which row of the specification, read out of the tests' names.
+
+A test names its rows: TEST_CASE("sequence: B5 B17 ..."), test('symbols - S2 ...'), def test_...: with a docstring that
+starts with them. It knows the rows of this release by id and in a few words.
+"""
+import re
+
+ROWS = {
+    "A4": "metadata and copies are told apart",
+    "B3": "allocate for a request, fail fast",
+    "B5": "append a token; clear result beyond capacity",
+    "B6": "free: instant reuse; a second free is safe",
+    "B7": "statistics",
+    "B12": "no lock contention between sequences",
+    "B14": "thread safety stated and tested",
+    "B15": "block sizes",
+    "B16": "deterministic timing, no malloc",
+    "B17": "request ids; messages with both numbers",
+    "B18": "fragmentation with thresholds and advice",
+    "D1": "configuration with defaults; sizes",
+    "D2": "allocate, extend, free, table, length, room",
+    "D4": "statistics of slots and blocks",
+    "D6": "the named defects can't happen",
+    "D7": "can_extend, read-back, slots' own error, owner",
+    "S1": "a stable extern \"C\" API, metadata apart",
+    "S2": "hand-written C headers",
+    "S4": "dlopen, linked, embedded",
+    "S5": "Meson, Catch2, the folders",
+    "S6": "Linux; the rest is said to be out of scope",
+}
+NAMED = re.compile(r"""(?:TEST_CASE\(|\btest\()\s*["'](.+?)["']\s*[,)]|def test_\w+\([^)]*\)[^:]*:\s*\"\"\"(.+?)(?:\.|\"\"\")""",
+                   re.DOTALL)
+ID = re.compile(r"\b(?:[A-E]\d{1,2}|S\d)\b")
+
+
+def proofs(root):
+    """row -> ["file: test", ...]"""
+    found = {}
+    for folder in ("tests", "bindings", "examples"):
+        for path in sorted((root / folder).rglob("*")):
+            if "tools" in path.parts or (path.suffix not in (".cpp", ".py") and path.name != "meson.build"):
+                continue
+            for match in NAMED.finditer(path.read_text()):
+                name = " ".join((match[1] or match[2]).split())
+                for row in dict.fromkeys(ID.findall(name)):
+                    found.setdefault(row, []).append(f"{path.relative_to(root)}: {name}")
+    return found
+
+
+def show(root):
+    found = proofs(root)
+    for row, promise in ROWS.items():
+        print(f"{row}  {promise}")
+        for proof in found.get(row, ("NO TEST NAMES IT",)):
+            print(f"      {proof}")
+    lacking = [row for row in ROWS if row not in found]
+    print(f"\n{len(ROWS) - len(lacking)} of {len(ROWS)} rows of this release are named by tests"
+          + (f"; not {', '.join(lacking)}" if lacking else ""))
+    return 1 if lacking else 0
