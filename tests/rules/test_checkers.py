@@ -81,6 +81,8 @@ SOUND = {
     "bindings/go/cache.go": "//go:build linux\n\n// cache.go: a cache.\npackage arenakv\n",
     "tests/run.py": '"""Run it."""\n',
     "tests/abi/facts.golden.json": "{}\n",
+    "README.md": "`arenakv replay`, `tests/run`: Linux, arm64, not Windows; [hello](examples/c/hello.c)\n\n"
+                 "<!-- examples/c/hello.h -->\n```c\n/* hello.h: its own. */\n```\n",
 }
 T, B = "include/arenakv/thing.h", "include/arenakv/base.h"
 READ = "AKV_META AKV_NODISCARD akv_status akv_thing_read"
@@ -111,6 +113,9 @@ CASES = (
                        ("throw 1;", "throw"), ("std::terminate();", "terminate()"), ('printf("x");', "prints"),
                        ("std::cerr << 1;", "prints"), ("int *p = new int;", "naked new"),
                        ('getenv("X");', "reads the environment"), ("// FIXME", "FIXME"))),
+    ("readme", "README.md", "Windows", "macOS", 'README.md:1: "Windows" is not mentioned'),
+    ("readme", "README.md", "c/hello.c)", "c/hi.c)", "README.md:1: examples/c/hi.c is not there"),
+    ("readme", "README.md", "its own", "his own", "README.md:3: this is not in examples/c/hello.h"),
     ("ledger", "include/CHANGELOG.md", "`akv_thing_read`", "`akv_thing_reader`", "thing.h:20: akv_thing_read is not"),
     ("ledger", "include/CHANGELOG.md", "* `akv_thing`\n", "", "thing.h:7: akv_thing is not in"),
     ("contracts", T, " * META ", " * SETUP", "thing.h:20: akv_thing_read: its class line must be"),
