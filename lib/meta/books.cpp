@@ -120,7 +120,6 @@ Slot Books::take_slot_locked(std::uint64_t domain, const akv_sequence_options &o
   ++num_sequences_;
   ++counters_.created_sequences;
   Sequence &s = sequences_[slot];
-  s.table = nullptr;
   s.length = 0;
   s.known = 0;
   s.committed = 0;
@@ -135,6 +134,9 @@ Slot Books::take_slot_locked(std::uint64_t domain, const akv_sequence_options &o
   rest.request_id = options.request_id;
   rest.owner = options.owner;
   rest.no_publish = (options.flags & AKV_SEQUENCE_NO_PUBLISH) != 0;
+  const Rows::Row row = rows_.take(1);  // a table is never NULL
+  s.table = row.ids;
+  rest.row_capacity = row.capacity;
   if (options.request_id != 0) request_ids_.add(options.request_id, slot);
   return slot;
 }

@@ -34,7 +34,7 @@ Status Cache::fork(Slot parent_slot, std::uint32_t length, const akv_sequence_op
   widen_row_locked(child_slot, blocks);
   if (from.duplicates != 0)
     tree_.read_path(end, child.table);  // the published twins: duplicates belong to one sequence only
-  else if (blocks != 0) std::memcpy(child.table, parent.table, blocks * sizeof(std::int32_t));
+  else std::memcpy(child.table, parent.table, blocks * sizeof(std::int32_t));
   child.num_blocks = blocks;
   child.length = length;
   child.known = length;

@@ -32,17 +32,30 @@ class Rows {
       sizes_[size].ids = memory.take<std::int32_t>(std::size_t{capacity_of(size)} * num_rows);
   }
 
+  // A row of at least `count` ids.
+  Row take(std::uint32_t count) noexcept {
+    const std::uint32_t which = size_for(count), capacity = capacity_of(which);
+    Size &size = sizes_[which];
+    std::uint32_t index = size.touched;
+    if (size.free != 0) {
+      index = static_cast<std::uint32_t>(size.free) - 1;
+      size.free = size.ids[std::size_t{index} * capacity];
+    } else {
+      ++size.touched;
+    }
+    return {&size.ids[std::size_t{index} * capacity], capacity};
+  }
+
   // Make `row` long enough for `count` ids; the first `used` of them stay.
   void widen(Row &row, std::uint32_t used, std::uint32_t count) noexcept {
     if (count <= row.capacity) return;
     Row wider = take(count);
-    if (used != 0) std::memcpy(wider.ids, row.ids, used * sizeof(std::int32_t));
+    std::memcpy(wider.ids, row.ids, used * sizeof(std::int32_t));
     give_back(row);
     row = wider;
   }
 
   void give_back(const Row &row) noexcept {
-    if (row.ids == nullptr) return;
     Size &size = sizes_[size_for(row.capacity)];
     row.ids[0] = size.free;
     size.free = static_cast<std::int32_t>((row.ids - size.ids.data) / row.capacity + 1);
@@ -73,19 +86,6 @@ class Rows {
     return size;
   }
   static constexpr std::uint32_t num_sizes(std::uint32_t longest) noexcept { return size_for(longest) + 1; }
-
-  Row take(std::uint32_t count) noexcept {
-    const std::uint32_t which = size_for(count), capacity = capacity_of(which);
-    Size &size = sizes_[which];
-    std::uint32_t index = size.touched;
-    if (size.free != 0) {
-      index = static_cast<std::uint32_t>(size.free) - 1;
-      size.free = size.ids[std::size_t{index} * capacity];
-    } else {
-      ++size.touched;
-    }
-    return {&size.ids[std::size_t{index} * capacity], capacity};
-  }
 
   Size sizes_[kMostSizes];
   std::uint32_t num_sizes_ = 0;
