@@ -54,8 +54,7 @@ Locked::Locked(const akv_cache *handle) noexcept : status_(CacheHome::find(handl
   if (home_->is(handle)) return;
   // It was destroyed while this call waited.
   lock_.unlock();
-  status_ = CacheHome::find(handle, home_);
-  if (status_ == AKV_OK) status_ = AKV_ERROR_BAD_HANDLE;
+  status_ = CacheHome::gone(handle);
 }
 
 // -- life --

@@ -27,6 +27,8 @@ class CacheHome {
     return AKV_OK;
   }
 
+  static Status gone(const akv_cache *handle) noexcept;
+
   static Status create(const Config &config, const akv_allocator *allocator, akv_cache *&out) noexcept;
   static Status destroy(akv_cache *handle) noexcept;
 
@@ -57,7 +59,6 @@ class CacheHome {
 
  private:
   static Status claim(CacheHome *&out) noexcept;
-  static Status gone(const akv_cache *handle) noexcept;
   static Status forked() noexcept;
   Status not_entered(akv_sequence sequence, Entry entry) const noexcept;
   Status move_in(const Config &config, const akv_allocator *allocator, akv_cache *&out) noexcept;

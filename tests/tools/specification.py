@@ -28,8 +28,9 @@ ROWS = {
     "S5": "Meson, Catch2, the folders",
     "S6": "Linux; the rest is said to be out of scope",
 }
-NAMED = re.compile(r"""(?:TEST_CASE\(|\btest\()\s*["'](.+?)["']\s*[,)]|def test_\w+\([^)]*\)[^:]*:\s*\"\"\"(.+?)(?:\.|\"\"\")""",
-                   re.DOTALL)
+NAMED = re.compile(r"""(?:TEST_CASE\(|\btest\()\s*["'](.+?)["']\s*[,)]|def\s+test_\w+\([^)]*\)[^:]*:\s*\"\"\"(.+?)(?:\.|\"\"\")
+                       |'((?:[A-E]\d{1,2}|S\d)\s[^']+)'""",
+                   re.DOTALL | re.VERBOSE)
 ID = re.compile(r"\b(?:[A-E]\d{1,2}|S\d)\b")
 
 
@@ -41,7 +42,7 @@ def proofs(root):
             if "tools" in path.parts or (path.suffix not in (".cpp", ".py") and path.name != "meson.build"):
                 continue
             for match in NAMED.finditer(path.read_text()):
-                name = " ".join((match[1] or match[2]).split())
+                name = " ".join((match[1] or match[2] or match[3]).split())
                 for row in dict.fromkeys(ID.findall(name)):
                     found.setdefault(row, []).append(f"{path.relative_to(root)}: {name}")
     return found

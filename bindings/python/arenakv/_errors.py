@@ -1,0 +1,108 @@
+"""_errors.py: what a call answers, and the exception that it becomes.
+
+It knows statuses, not the library: texts and numbers are handed in.
+"""
+from __future__ import annotations
+
+import enum
+from typing import Mapping, Type
+
+
+class Status(enum.IntEnum):
+    """What a call of the library answers; include/arenakv/status.h says what each one means."""
+
+    OK = 0
+    # the call itself
+    INVALID_ARGUMENT = -10
+    OUT_OF_RANGE = -11
+    BUFFER_TOO_SMALL = -12
+    UNSUPPORTED = -13
+    # handles
+    BAD_HANDLE = -20
+    WRONG_TYPE = -21
+    # the state of what was named
+    BUSY = -30
+    PLAN_OPEN = -31
+    PLAN_NEEDED = -32
+    NOT_COMMITTED = -33
+    CONTENT_LOST = -34
+    ALREADY_EXISTS = -35
+    NOT_FOUND = -36
+    # room in the cache
+    NO_BLOCKS = -40
+    NO_SEQUENCES = -41
+    NO_CAPACITY = -42
+    NO_TICKETS = -43
+    NO_HOLDS = -44
+    NO_PLANS = -45
+    PIN_BUDGET = -46
+    NO_CACHES = -47
+    # the host
+    OUT_OF_MEMORY = -50
+    CALLBACK = -51
+    FORKED = -52
+    # the library
+    DAMAGED = -60
+
+
+class ArenakvError(Exception):
+    """A call failed, and nothing has changed. `status` tells why; `needed` and `available` are its numbers, in blocks
+    for NO_BLOCKS and in tokens for NO_CAPACITY, 0 where there are none."""
+
+    def __init__(self, status: int, message: str, needed: int = 0, available: int = 0) -> None:
+        super().__init__(status, message, needed, available)  # all of them, so that it can be pickled
+        self.status = status
+        self.message = message
+        self.needed = needed
+        self.available = available
+
+    def __str__(self) -> str:
+        name = self.status.name if isinstance(self.status, Status) else f"status {self.status}"
+        return f"{name}: {self.message}"
+
+
+class ArgumentError(ArenakvError, ValueError):
+    """The call itself is wrong: a value outside its set, a position that is not there."""
+
+
+class HandleError(ArenakvError):
+    """The cache was closed, or the sequence freed."""
+
+
+class StateError(ArenakvError, RuntimeError):
+    """What was named can't do this now: another thread is inside it (BUSY), its content was given up."""
+
+
+class NoRoomError(ArenakvError):
+    """The cache is full: wait, free, or preempt. Never the memory of the host."""
+
+
+class HostError(ArenakvError):
+    """The host: no memory, or a cache of the parent process after fork() (FORKED)."""
+
+
+class DamagedError(ArenakvError):
+    """The books of the library do not balance: a bug, please report it."""
+
+
+# By group: statuses are numbered in tens.
+_OF_GROUP: Mapping[int, Type[ArenakvError]] = {
+    1: ArgumentError,
+    2: HandleError,
+    3: StateError,
+    4: NoRoomError,
+    5: HostError,
+    6: DamagedError,
+}
+EXCEPTIONS: Mapping[Status, Type[ArenakvError]] = {
+    status: _OF_GROUP[-status // 10] for status in Status if status is not Status.OK
+}
+
+
+def make_error(status: int, message: str, needed: int = 0, available: int = 0) -> ArenakvError:
+    """The exception for a status; a status that this package does not know is an ArenakvError."""
+    try:
+        known = Status(status)
+    except ValueError:
+        return ArenakvError(status, message, needed, available)
+    return EXCEPTIONS.get(known, ArenakvError)(known, message, needed, available)
