@@ -40,7 +40,8 @@ typedef struct akv_cache_state {
 
   /* more about these blocks; no room is left when free, dirty and evictable blocks are all 0 */
   uint32_t evictable_blocks;  /* of the cached: no ticket is open on them */
-  uint32_t duplicate_blocks;  /* of the live: computed twice, an equal block is in the index */
+  uint32_t duplicate_blocks;  /* of the live: computed twice. A sequence keeps its own one, and with it the equal one
+                               * in the index, until it leaves */
   uint32_t peak_live_blocks;  /* the most that were live or reserved at once, as seen under the lock */
 
   /* things */

@@ -1,0 +1,71 @@
+// report.cpp: see report.hpp.
+#include "command/report.hpp"
+
+#include "command/options.hpp"
+
+namespace replay {
+namespace {
+
+// 1234567 as 1,234,567
+std::string grouped(std::uint64_t number) {
+  std::string text = std::to_string(number);
+  for (std::size_t place = text.size(); place > 3; place -= 3) text.insert(place - 3, 1, ',');
+  return text;
+}
+
+double per(double part, std::uint64_t whole) { return whole != 0 ? part / static_cast<double>(whole) : 0; }
+
+void print_requests(const Results &results, std::FILE *file) {
+  const Totals &totals = results.totals;
+  std::fprintf(file, "  %-22s%14s   replayed", "requests", grouped(totals.requests).c_str());
+  if (totals.skipped != 0) std::fprintf(file, ", %s skipped: larger than the pool", grouped(totals.skipped).c_str());
+  if (totals.retired_early != 0)
+    std::fprintf(file, ", %s ended early to make room", grouped(totals.retired_early).c_str());
+  std::fprintf(file, "\n  %-22s%14s\n", "prompt tokens", grouped(totals.input_tokens).c_str());
+  std::fprintf(file, "  %-22s%14s   %5.2f %%  hit ratio: in whole blocks, not computed again\n", "  found in the cache",
+               grouped(totals.cached_tokens).c_str(), 100 * results.hit_ratio());
+  std::fprintf(file, "  %-22s%14s   %5.2f %%  more, copied out of a block that begins alike\n", "  and partly",
+               grouped(totals.partial_tokens).c_str(),
+               100 * per(static_cast<double>(totals.partial_tokens), totals.input_tokens));
+  std::fprintf(file, "  %-22s%14s\n", "output tokens", grouped(totals.output_tokens).c_str());
+}
+
+void print_blocks(const Results &results, std::FILE *file) {
+  const akv_cache_state &state = results.state;
+  std::fprintf(file, "  %-22s%14s   of %u tokens, policy %s, at most %u requests alive\n", "blocks",
+               grouped(state.num_blocks).c_str(), state.block_tokens, std::string(kPolicy).c_str(), results.max_live);
+  std::fprintf(file, "  %-22s%14s   at once\n", "  live, at most", grouped(state.peak_live_blocks).c_str());
+  std::fprintf(file, "  %-22s%14s\n", "  evicted", grouped(state.evicted_blocks).c_str());
+  std::fprintf(file, "  %-22s%14.1f   bytes a block\n", "  metadata", results.metadata_bytes_per_block());
+}
+
+void print_time(const Results &results, std::FILE *file) {
+  const auto line = [&](const char *what, std::uint64_t ns, double each, const char *unit) {
+    std::fprintf(file, "  %-22s%11.1f ms   %.1f %s\n", what, static_cast<double>(ns) / 1e6, each, unit);
+  };
+  const Totals &totals = results.totals;
+  const auto us_each = [&](std::uint64_t ns) { return per(static_cast<double>(ns) / 1e3, totals.requests); };
+  line("CPU time", results.cpu_ns(), us_each(results.cpu_ns()), "us a request, inside the library");
+  line("  admit", totals.admit_ns, us_each(totals.admit_ns), "us a request");
+  line("  append", totals.append_ns, results.append_ns_per_token(), "ns an output token");
+  line("  free", totals.free_ns, us_each(totals.free_ns), "us a request");
+}
+
+}  // namespace
+
+void print_report(const Results &results, std::FILE *file) {
+  std::fprintf(file, "arenakv %s replayed the %s in %.1f s\n\n", akv_version_string(), results.workload.c_str(),
+               results.seconds);
+  print_requests(results, file);
+  std::fputc('\n', file);
+  print_blocks(results, file);
+  std::fputc('\n', file);
+  print_time(results, file);
+  if (results.verified)
+    std::fprintf(
+        file,
+        "\nverified: every match, block table and gauge. Hit ratio %.6f, and %.6f of a plain LRU list of blocks\n",
+        results.hit_ratio(), results.verified->block_lru_hit_ratio);
+}
+
+}  // namespace replay
