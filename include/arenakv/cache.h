@@ -28,7 +28,8 @@ enum {
 };
 
 /* Scrubbing means: a block that held K/V is handed out with a plan that zeroes it first (plan.h). Blocks that were
- * never used are not scrubbed: the memory behind a cache must start as zeroes, the null block included. */
+ * never taken out of the pool, by a sequence or ahead by a thread, are not scrubbed: the memory behind a cache must
+ * start as zeroes, the null block included. */
 
 /* Flags are macros, constants of a set are enumerators: so `on ? AKV_... : 0u` is fine in C++ as well. */
 #define AKV_CACHE_PREFAULT 1u /* touch all metadata in akv_cache_create(): no later call meets a page fault */

@@ -2,8 +2,9 @@
  *
  * The metadata side makes plans and never runs them. A call that needs bytes moved hands out a plan; the caller
  * queues the records on its stream, in their order and before the kernels that use the blocks, and says so with
- * akv_plan_finish(). Until then the sequences of the plan change by nothing but akv_sequence_free(), and all blocks
- * it names are leased: none is handed out again. akv_plan_abandon() takes everything back instead.
+ * akv_plan_finish(). Until then the sequences of the plan change by nothing but akv_sequence_set_tokens() and
+ * akv_sequence_free(), and all blocks it names are leased: none is handed out again (where a sequence is freed, the
+ * plan keeps all that it had). akv_plan_abandon() takes everything back instead.
  *
  * Records hold numbers only, so they may be sent to the process that owns the bytes.
  */

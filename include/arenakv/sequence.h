@@ -161,7 +161,8 @@ AKV_META AKV_NODISCARD akv_status
 akv_sequence_fork(akv_cache *cache, akv_sequence parent, uint32_t length, const akv_sequence_options *options,
                   akv_sequence *out_child) AKV_NOEXCEPT;
 
-#define AKV_TRUNCATE_KEEP_BLOCKS 1u /* its own blocks behind the new end stay with it as reserved ones */
+#define AKV_TRUNCATE_KEEP_BLOCKS 1u /* its own blocks behind the new end stay with it as reserved ones; not where
+                                     * content was lost: what is in them is not known */
 
 /* Drop all tokens from position `length` on, and the blocks behind, reserved ones included: rejected drafts, a
  * context that is cut. `known` and `committed` are cut with it. What was published stays cached, and a cut inside a
@@ -199,8 +200,8 @@ AKV_META AKV_NODISCARD akv_status
 akv_sequence_free_batch(akv_cache *cache, const akv_sequence *sequences, uint32_t count, uint32_t *out_freed,
                         uint32_t *out_stale, akv_status *out_statuses) AKV_NOEXCEPT;
 
-#define AKV_DROP_IN_FLIGHT 1u /* also its leases, and what open plans lease for its sequences: you vouch that nothing of
-                               * this owner's reads or writes any more */
+#define AKV_DROP_IN_FLIGHT 1u /* also its leases, and what open plans have for its sequences, records included: you
+                               * vouch that nothing of this owner's reads or writes any more */
 
 /* Release what an owner has: sequences and pins; with IN_FLIGHT leases too. Doing it twice is fine. Late calls with
  * its handles are answered with BAD_HANDLE. `out_released` (may be NULL) counts them.

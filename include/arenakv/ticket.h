@@ -35,8 +35,10 @@ AKV_META AKV_NODISCARD akv_status akv_ticket_retire(akv_cache *cache, akv_ticket
 
 /* The work has failed or will never finish, and touches no memory any more: you vouch for that. Its blocks may be
  * reused. What was committed under it leaves the index with all that was built on it, and sequences that hold such
- * content answer CONTENT_LOST until they are truncated to their sound part or freed. Where a sequence was committed
- * under several tickets, all from the first that was still open is given up. Pins and leases keep their blocks.
+ * content answer CONTENT_LOST until they are truncated to their sound part or freed; so do those whose reserved blocks
+ * were to be zeroed under it. Where a sequence was committed under several tickets, it gives up all from the first that
+ * was still open; the index keeps what was under the others. Pins and leases keep their blocks. Blocks whose content
+ * is not known now are zeroed for their next user (AKV_SCRUB_NONE: not).
  * `out_sequences` (may be NULL) counts the sequences that lost content.
  * SETUP    O(runs + live sequences): rare; holds the cache's lock.
  * Thread   any; no other call may be inside a sequence of this cache.

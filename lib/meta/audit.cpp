@@ -57,8 +57,9 @@ void Cache::read_block_map_locked(std::uint8_t *map) noexcept {
 Status Cache::audit_locked() noexcept {
   const std::uint64_t in_runs = std::uint64_t{tree_.blocks(RunClass::live)} + tree_.blocks(RunClass::pinned) +
                                 tree_.blocks(RunClass::leased) + tree_.blocks(RunClass::cached);
-  const std::uint64_t free = std::uint64_t{pool_.free()} + supply_.in_magazines();
-  const std::uint64_t own = own_blocks_locked();
+  const Supply::Ahead ahead = supply_.ahead();
+  const std::uint64_t free = std::uint64_t{pool_.free()} + ahead.blocks;
+  const std::uint64_t own = own_blocks_locked(ahead.popped);
   if (free + pool_.quarantined() + in_runs + own != config_.num_blocks)
     return damaged("%llu free, %llu in runs and %llu of sequences' own don't add up with quarantine to num_blocks",
                    free, in_runs, own);
@@ -112,9 +113,10 @@ Status Cache::audit_blocks_locked() noexcept {
       ++duplicates;
     }
   }
-  if (own + duplicates != own_blocks_locked() || duplicates != duplicates_)
+  if (const std::uint32_t said = own_blocks_locked(supply_.popped());
+      own + duplicates != said || duplicates != duplicates_)
     return damaged("sequences have %llu blocks of their own and %llu duplicates, the count says %llu", own, duplicates,
-                   own_blocks_locked());
+                   said);
   for (std::uint32_t block = 1; block <= config_.num_blocks; ++block)
     if (seen[block] != 1) return damaged("block %llu is in %llu places", block, seen[block]);
   return AKV_OK;

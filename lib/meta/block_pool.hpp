@@ -47,6 +47,11 @@ class BlockPool {
     ids_->mark_free(map, free, never_used);
     quarantine_.mark(lists_, map, quarantined);
   }
+  // `what(ids, count)` for all that were given back since ticket `first` was opened.
+  template <class What>
+  void for_each_quarantined(std::uint64_t first, What what) const noexcept {
+    for (std::uint64_t epoch = first; epoch <= tickets_.newest(); ++epoch) quarantine_.for_each(lists_, epoch, what);
+  }
   std::uint64_t used_bytes() const noexcept { return ids_->used_bytes(); }
 
  private:

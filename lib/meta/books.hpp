@@ -80,7 +80,9 @@ class Books {
   void give_back_slot_locked(Slot slot) noexcept;
 
   // -- room --
-  std::uint32_t own_blocks_locked() const noexcept { return static_cast<std::uint32_t>(given_ + supply_.popped()); }
+  std::uint32_t own_blocks_locked(std::uint64_t popped) const noexcept {
+    return static_cast<std::uint32_t>(given_ + popped);
+  }
   void give_back_own_locked(const std::int32_t *ids, std::uint32_t count) noexcept;
   Status no_blocks(std::uint64_t num_tokens, std::uint32_t needed, std::uint32_t available) noexcept;
   Status no_plans() const noexcept;
@@ -95,6 +97,7 @@ class Books {
   akv_plan_record zero_record(Slot slot, std::int32_t block) const noexcept;
   // Zero what needs it of the table's entries from `first` on; opens the plan if there is none yet.
   void scrub_locked(Slot slot, std::uint32_t first, std::uint32_t &plan) noexcept;
+  void condemn_unzeroed_locked(const akv_plan_record &record) noexcept;
   void condemn_locked(const std::int32_t *ids, std::uint32_t count) noexcept;
 
   // -- a sequence's shape --

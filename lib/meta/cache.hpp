@@ -126,15 +126,18 @@ class Cache : public Books {
   Status measure_growth(const akv_batch &batch, Counts counts, Growth &growth) noexcept;
   Status cannot_grow(const Sequence &s, std::uint32_t count, std::uint32_t row) const noexcept;
   Status own_tails_locked(const akv_batch &batch, Growth &growth) noexcept;
-  Status check_growth_locked(const Growth &growth, const akv_plan *out_plan) noexcept;
+  Status check_growth_locked(const Growth &growth, bool may_plan) noexcept;
   bool grow_from_magazine(const akv_batch &batch, const Growth &growth) noexcept;
-  Status grow_locked(const akv_batch &batch, Growth &growth, akv_plan *out_plan) noexcept;
+  Status grow_locked(const akv_batch &batch, Growth &growth, bool may_plan) noexcept;
   bool pop_block(Slot slot) noexcept;
   void place_tokens(Slot slot, const std::int32_t *tokens, std::uint32_t count) noexcept;
   void open_next_block(Sequence &s) noexcept;
   template <class Counts>
   void place_batch(const akv_batch &batch, Counts counts, const Growth &growth) noexcept;
   TableWriter table_writer() const noexcept { return TableWriter(sequences_, rest_, math_); }
+
+  // -- reserve.cpp --
+  Status take_ahead(Slot slot, std::uint32_t num_tokens, bool may_plan, akv_plan &made) noexcept;
 
   // -- late_tokens.cpp --
   Status check_late_tokens(Slot slot, std::uint32_t first, const std::int32_t *tokens,
@@ -156,9 +159,16 @@ class Cache : public Books {
 
   // -- order.cpp --
   void end_ticket_locked(std::uint64_t number) noexcept;
-  std::uint32_t mark_lost_locked(std::uint64_t ticket) noexcept;
+  // Is something of this sequence being written under a span of tickets that `ticket` is in?
+  bool written_under(const SequenceRest &rest, std::uint64_t ticket) const noexcept {
+    return !tickets_.settled(rest.ticket_last) && ticket >= rest.ticket_first && ticket <= rest.ticket_last;
+  }
+  std::uint32_t sound_without_locked(std::uint64_t ticket, Slot slot) const noexcept;
+  std::uint32_t mark_lost_locked(std::uint64_t ticket, bool zeroing) noexcept;
+  void condemn_unfinished_locked(std::uint64_t ticket) noexcept;
 
   // -- state.cpp, explain.cpp --
+  std::uint32_t shared_blocks_locked(Slot slot) const noexcept;
   std::uint64_t used_bytes_locked() const noexcept;
   bool begins_with(Slot slot, const std::int32_t *tokens, std::uint32_t count) const noexcept;
   akv_sequence holder_of(const Prompt &prompt, std::uint32_t count) noexcept;

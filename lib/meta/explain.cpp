@@ -6,12 +6,14 @@
 
 namespace akv {
 
-// Does the live sequence in `slot` begin with these tokens? Its gate must be shut.
+// Does the live sequence in `slot` begin with these tokens, as far as they are known: at least one of the last block?
+// Its gate must be shut.
 bool Cache::begins_with(Slot slot, const std::int32_t *tokens, std::uint32_t count) const noexcept {
   const Sequence &s = sequences_[slot];
-  if (s.length < count) return false;
-  for (std::uint32_t at = 0; at < count; at += block_tokens_) {
-    const std::uint32_t part = std::min(count - at, block_tokens_);
+  const std::uint32_t known = std::min<std::uint32_t>(count, s.known);
+  if (s.length < count || known + block_tokens_ <= count) return false;
+  for (std::uint32_t at = 0; at < known; at += block_tokens_) {
+    const std::uint32_t part = std::min(known - at, block_tokens_);
     if (tokens_.common_prefix(s.table[math_.whole_blocks(at)], tokens + at, part) != part) return false;
   }
   return true;

@@ -166,8 +166,8 @@ Status Cache::own_tails_locked(const akv_batch &batch, Growth &growth) noexcept 
   return AKV_OK;
 }
 
-Status Cache::check_growth_locked(const Growth &growth, const akv_plan *out_plan) noexcept {
-  if (growth.plan && out_plan == nullptr)
+Status Cache::check_growth_locked(const Growth &growth, bool may_plan) noexcept {
+  if (growth.plan && !may_plan)
     return growth.copies != 0
                ? fail(AKV_ERROR_PLAN_NEEDED, "%llu shared blocks must be copied first: pass out_plan", growth.copies)
                : fail(AKV_ERROR_PLAN_NEEDED, "%llu new blocks may have to be zeroed first: pass out_plan",
@@ -203,11 +203,11 @@ bool Cache::grow_from_magazine(const akv_batch &batch, const Growth &growth) noe
 }
 
 // Take all the batch needs, or nothing.
-Status Cache::grow_locked(const akv_batch &batch, Growth &growth, akv_plan *out_plan) noexcept {
+Status Cache::grow_locked(const akv_batch &batch, Growth &growth, bool may_plan) noexcept {
   if (growth.shared_tails != 0)
     if (Status status = own_tails_locked(batch, growth); status != AKV_OK) return status;
   growth.plan = growth.copies != 0 || (growth.new_blocks != 0 && scrubber_.looking());
-  if (Status status = check_growth_locked(growth, out_plan); status != AKV_OK) return status;
+  if (Status status = check_growth_locked(growth, may_plan); status != AKV_OK) return status;
 
   supply_.gather(static_cast<std::uint32_t>(growth.new_blocks));
   std::uint32_t plan = growth.copies != 0 ? open_plan_locked() : 0;
@@ -237,7 +237,7 @@ Status Cache::grow_locked(const akv_batch &batch, Growth &growth, akv_plan *out_
     rest_[slot].commit_on_finish =
         (batch.flags & AKV_APPEND_COMMITTED) != 0 ? s.length + count_of(batch, row) : std::uint32_t{s.committed};
   }
-  *out_plan = plan_handle(plan);
+  growth.made = plan_handle(plan);
   return AKV_OK;
 }
 
@@ -291,10 +291,9 @@ Status Cache::append_batch(const akv_batch &batch, const akv_tables *tables, akv
             table_writer().check_room(*tables, batch.num_sequences, growth.query_tokens, growth.indices, growth.widest);
         status != AKV_OK)
       return status;
-  if (out_plan != nullptr) *out_plan = AKV_NONE;
   if ((growth.new_blocks != 0 || growth.shared_tails != 0) && !grow_from_magazine(batch, growth)) {
     const ShortLock lock(mutex_);
-    if (Status status = grow_locked(batch, growth, out_plan); status != AKV_OK) return status;
+    if (Status status = grow_locked(batch, growth, out_plan != nullptr); status != AKV_OK) return status;
     if (growth.new_blocks <= config_.magazine_blocks) supply_.refill();  // for the steps to come
   }
 
@@ -302,8 +301,8 @@ Status Cache::append_batch(const akv_batch &batch, const akv_tables *tables, akv
   // Before anything is published: the new tokens' slots are for writing.
   const bool decode = batch.num_tokens == nullptr;
   if (tables != nullptr) table_writer().write(batch, *tables, growth.query_tokens, growth.indices, decode);
-  const bool planned = out_plan != nullptr && *out_plan != AKV_NONE;
-  if ((batch.flags & AKV_APPEND_COMMITTED) == 0 || planned) return AKV_OK;
+  if (out_plan != nullptr) *out_plan = growth.made;
+  if ((batch.flags & AKV_APPEND_COMMITTED) == 0 || growth.made != AKV_NONE) return AKV_OK;
   for (std::uint32_t row = 0; row < batch.num_sequences; ++row) {
     const Slot slot = slot_of(batch.sequences[row]);
     Sequence &s = sequences_[slot];

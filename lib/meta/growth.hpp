@@ -15,6 +15,7 @@ struct Cache::Growth {
   std::uint32_t full_rows = 0;     // sequences whose table must move to a longer row
   std::uint32_t copies = 0;        // of these, the ones that need a copy
   bool plan = false;               // there may be something to copy or to zero
+  akv_plan made = AKV_NONE;        // the plan, if there was
 
   // The rows that need more than their last block has room for, so that the others are not looked at again. In a
   // decode step that is one row of sixteen; where there are more than fit here, all rows are looked at.

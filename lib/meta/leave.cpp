@@ -14,6 +14,9 @@ void Cache::end_locked(Slot slot, bool in_flight) noexcept {
       share_own_locked(slot, s.num_blocks);  // the plan's records may be on their way: it keeps their targets
       tree_.hold(rest.anchor, Hold::lease);
       plans_.add_lease(plan, rest.anchor);
+    } else if (in_flight) {
+      // Its blocks are another's from now on: nobody may run the plan's records on them.
+      plans_.drop_records(plan, handle_of(slot), [this](const akv_plan_record &r) { condemn_unzeroed_locked(r); });
     }
     leave_plan_locked(slot);
     if (in_flight && plans_[plan].num_sequences == 0) close_plan_locked(plan);

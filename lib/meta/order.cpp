@@ -30,23 +30,33 @@ Status Cache::retire_ticket_locked(akv_ticket ticket) noexcept {
   return AKV_OK;
 }
 
-// A sequence loses what it has on lost runs, what it was committing under the ticket, and what an open plan copies for
-// it out of a lost run. Returns how many lost something.
-std::uint32_t Cache::mark_lost_locked(std::uint64_t ticket) noexcept {
+// What is left of a sequence: not what it has on lost runs, what it was committing under the ticket, nor what an open
+// plan copies for it out of a lost run.
+std::uint32_t Cache::sound_without_locked(std::uint64_t ticket, Slot slot) const noexcept {
+  const SequenceRest &rest = rest_[slot];
+  std::uint32_t sound = sequences_[slot].length;
+  for (RunId run = rest.anchor; run != kRoot; run = tree_.at(run).parent)
+    if (tree_.at(run).lost != 0) sound = std::min(sound, tree_.at(run).first_index * block_tokens_);
+  if (written_under(rest, ticket)) sound = std::min(sound, rest.ticket_from);
+  if (rest.plan != 0)
+    for (std::uint32_t at = plans_[rest.plan].first_lease; at != 0; at = plans_.lease(at).next)
+      if (tree_.at(plans_.lease(at).run).lost != 0) sound = std::min(sound, first_planned(slot));
+  return sound;
+}
+
+// Returns how many sequences lost something. `zeroing`: blocks were being zeroed for their users, so a sequence may
+// also have lost the zeroes in blocks behind its length.
+std::uint32_t Cache::mark_lost_locked(std::uint64_t ticket, bool zeroing) noexcept {
   std::uint32_t lost = 0;
   for (Slot slot = 0; slot < touched_slots_; ++slot) {
     if (!sequences_.live(slot)) continue;
     Sequence &s = sequences_[slot];
     SequenceRest &rest = rest_[slot];
-    std::uint32_t sound = s.length;
-    for (RunId run = rest.anchor; run != kRoot; run = tree_.at(run).parent)
-      if (tree_.at(run).lost != 0) sound = std::min(sound, tree_.at(run).first_index * block_tokens_);
-    if (!tickets_.settled(rest.ticket_last) && ticket >= rest.ticket_first && ticket <= rest.ticket_last)
-      sound = std::min(sound, rest.ticket_from);
-    if (rest.plan != 0)
-      for (std::uint32_t at = plans_[rest.plan].first_lease; at != 0; at = plans_.lease(at).next)
-        if (tree_.at(plans_.lease(at).run).lost != 0) sound = std::min(sound, first_planned(slot));
-    if (sound >= s.length && sound >= s.committed) continue;
+    const std::uint32_t sound = sound_without_locked(ticket, slot);
+    const bool reserve = zeroing && written_under(rest, ticket) && s.num_blocks > s.used_blocks;
+    if (sound >= s.length && sound >= s.committed && !reserve) continue;
+    const std::uint32_t first = std::max(rest.anchored_blocks, math_.whole_blocks(sound));
+    if (first < s.num_blocks) condemn_locked(s.table + first, s.num_blocks - first);
     if ((s.flags & kLost) != 0) {
       rest.sound = std::min(rest.sound, sound);
       continue;
@@ -55,10 +65,15 @@ std::uint32_t Cache::mark_lost_locked(std::uint64_t ticket) noexcept {
     s.flags = s.flags | kLost;
     ++lost_sequences_;
     ++lost;
-    const std::uint32_t first = std::max(rest.anchored_blocks, math_.whole_blocks(sound));
-    if (first < s.num_blocks) condemn_locked(s.table + first, s.num_blocks - first);
   }
   return lost;
+}
+
+// Blocks that nobody will be asked about: given back since the ticket was opened, or kept by leases and forks alone.
+void Cache::condemn_unfinished_locked(std::uint64_t ticket) noexcept {
+  const auto condemn = [this](const std::int32_t *ids, std::uint32_t count) { condemn_locked(ids, count); };
+  pool_.for_each_quarantined(ticket, condemn);
+  tree_.for_each_private(condemn);
 }
 
 Status Cache::abandon_ticket_locked(akv_ticket ticket, std::uint32_t &lost_sequences) noexcept {
@@ -66,8 +81,10 @@ Status Cache::abandon_ticket_locked(akv_ticket ticket, std::uint32_t &lost_seque
   if (Status status = enter_all_locked(); status != AKV_OK) return status;
   const std::uint64_t number = TicketHandle::number(ticket);
   publish_pending_locked();
+  const bool zeroing = scrubber_.looking();
   tree_.lose(number, [this](const std::int32_t *ids, std::uint32_t count) { condemn_locked(ids, count); });
-  lost_sequences = mark_lost_locked(number);
+  lost_sequences = mark_lost_locked(number, zeroing);
+  condemn_unfinished_locked(number);
   abandoned_[number & (abandoned_.count - 1)] = number;
   end_ticket_locked(number);
   leave_all_locked();
@@ -75,9 +92,10 @@ Status Cache::abandon_ticket_locked(akv_ticket ticket, std::uint32_t &lost_seque
 }
 
 Status Cache::read_ticket_locked(akv_ticket ticket, std::uint32_t &state) noexcept {
+  if (ticket != AKV_NONE)
+    if (Status status = check_ticket(ticket); status != AKV_OK) return status;
   state = AKV_TICKET_PASSED;
   if (ticket == AKV_NONE) return AKV_OK;
-  if (Status status = check_ticket(ticket); status != AKV_OK) return status;
   const std::uint64_t number = TicketHandle::number(ticket);
   if (tickets_.open(number)) state = AKV_TICKET_OPEN;
   else if (tickets_.newest() - number < abandoned_.count && abandoned_[number & (abandoned_.count - 1)] == number)

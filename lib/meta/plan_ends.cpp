@@ -70,6 +70,8 @@ Status Cache::abandon_plan_locked(akv_plan handle) noexcept {
   if (Status status = find_plan(handle, plan); status != AKV_OK) return status;
   if (Status status = enter_plan_locked(plan); status != AKV_OK) return status;
   publish_pending_locked();
+  for (std::uint32_t at = plans_[plan].first_record; at != 0; at = plans_.record(at).next)
+    condemn_unzeroed_locked(plans_.record(at).record);
   while (plans_[plan].first_sequence != 0) {
     const Slot slot = plans_[plan].first_sequence - 1;
     leave_plan_locked(slot);
@@ -98,9 +100,9 @@ Status Cache::read_plan_records_locked(akv_plan handle, std::uint32_t first, akv
                                        std::uint32_t capacity, std::uint32_t &count) noexcept {
   std::uint32_t plan = 0;
   if (Status status = find_plan(handle, plan); status != AKV_OK) return status;
+  if (const std::uint32_t there = plans_[plan].num_records; first > there)
+    return fail_with(AKV_ERROR_OUT_OF_RANGE, first, there, "record %llu, the plan has %llu", first, there);
   count = plans_[plan].num_records;
-  if (first > count)
-    return fail_with(AKV_ERROR_OUT_OF_RANGE, first, count, "record %llu, the plan has %llu", first, count);
   std::uint32_t at = plans_[plan].first_record;
   for (std::uint32_t i = 0; i < first; ++i) at = plans_.record(at).next;
   for (std::uint32_t i = 0; i < capacity && at != 0; ++i, at = plans_.record(at).next)

@@ -87,11 +87,28 @@ class Plans {
     records_[at] = {record, 0};
     (plan.last_record != 0 ? records_[plan.last_record].next : plan.first_record) = at;
     plan.last_record = at;
-    ++plan.num_records;
-    (record.kind == AKV_PLAN_ZERO ? plan.zeroed_blocks : plan.copied_tokens) +=
-        record.kind == AKV_PLAN_ZERO ? 1 : record.num_tokens;
+    count(plan, record, 1);
     const std::uint64_t wait = TicketHandle::number(record.wait);
     plan.wait = wait > plan.wait ? wait : plan.wait;
+  }
+  // Drop the records of one sequence; `what(record)` hears of each.
+  template <class What>
+  void drop_records(std::uint32_t index, akv_sequence sequence, What what) noexcept {
+    PlanState &plan = plans_[index];
+    std::uint32_t last = 0;
+    for (std::uint32_t at = plan.first_record; at != 0;) {
+      const std::uint32_t next = records_[at].next;
+      if (records_[at].record.sequence == sequence) {
+        what(records_[at].record);
+        count(plan, records_[at].record, -1);
+        (last != 0 ? records_[last].next : plan.first_record) = next;
+        records_.give_back(at);
+      } else {
+        last = at;
+      }
+      at = next;
+    }
+    plan.last_record = last;
   }
   void add_lease(std::uint32_t index, RunId run) noexcept {
     const std::uint32_t at = leases_.take();
@@ -116,6 +133,12 @@ class Plans {
   }
 
  private:
+  static void count(PlanState &plan, const akv_plan_record &record, std::int64_t times) noexcept {
+    plan.num_records += static_cast<std::uint32_t>(times);
+    (record.kind == AKV_PLAN_ZERO ? plan.zeroed_blocks : plan.copied_tokens) +=
+        static_cast<std::uint64_t>(times * (record.kind == AKV_PLAN_ZERO ? 1 : record.num_tokens));
+  }
+
   Slab<PlanState> plans_;
   Slab<PlanRecord> records_;
   Slab<PlanLease> leases_;

@@ -12,8 +12,15 @@ Status Cache::reserve(Slot slot, std::uint32_t num_tokens, akv_plan *out_plan) n
   if (num_tokens > s.max_tokens)
     return fail_with(AKV_ERROR_NO_CAPACITY, num_tokens, s.max_tokens,
                      "reserve of %llu tokens exceeds the sequence's max_tokens %llu", num_tokens, s.max_tokens);
-  if (out_plan != nullptr) *out_plan = AKV_NONE;
-  if (num_tokens <= s.length) return AKV_OK;
+  akv_plan made = AKV_NONE;
+  if (num_tokens > s.length)
+    if (Status status = take_ahead(slot, num_tokens, out_plan != nullptr, made); status != AKV_OK) return status;
+  if (out_plan != nullptr) *out_plan = made;
+  return AKV_OK;
+}
+
+Status Cache::take_ahead(Slot slot, std::uint32_t num_tokens, bool may_plan, akv_plan &made) noexcept {
+  Sequence &s = sequences_[slot];
   const ShortLock lock(mutex_);
   publish_pending_locked();
   Growth growth;
@@ -27,7 +34,7 @@ Status Cache::reserve(Slot slot, std::uint32_t num_tokens, akv_plan *out_plan) n
   growth.new_blocks = growth.copies + (blocks > before ? blocks - before : 0);
   growth.plan = growth.copies != 0 || (growth.new_blocks != 0 && scrubber_.looking());
   if (growth.new_blocks == 0) return AKV_OK;
-  if (Status status = check_growth_locked(growth, out_plan); status != AKV_OK) return status;
+  if (Status status = check_growth_locked(growth, may_plan); status != AKV_OK) return status;
   std::uint32_t plan = growth.copies != 0 ? open_plan_locked() : 0;
   rest_[slot].undo = undo_of(slot);
   if (growth.copies != 0) copy_tail_locked(slot, plan);
@@ -40,7 +47,7 @@ Status Cache::reserve(Slot slot, std::uint32_t num_tokens, akv_plan *out_plan) n
   if (plan == 0) return AKV_OK;
   join_plan_locked(plan, slot, rest_[slot].undo);
   rest_[slot].commit_on_finish = s.committed;
-  *out_plan = plan_handle(plan);
+  made = plan_handle(plan);
   return AKV_OK;
 }
 

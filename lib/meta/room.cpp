@@ -7,7 +7,8 @@
 namespace akv {
 
 void Books::note_peak_locked() noexcept {
-  counters_.peak_live_blocks = std::max(counters_.peak_live_blocks, tree_.blocks(RunClass::live) + own_blocks_locked());
+  counters_.peak_live_blocks =
+      std::max(counters_.peak_live_blocks, tree_.blocks(RunClass::live) + own_blocks_locked(supply_.popped()));
 }
 
 Status Books::no_blocks(std::uint64_t num_tokens, std::uint32_t needed, std::uint32_t available) noexcept {

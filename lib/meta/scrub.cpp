@@ -40,9 +40,14 @@ void Books::scrub_locked(Slot slot, std::uint32_t first, std::uint32_t &plan) no
   }
 }
 
+// A zeroing that was planned, and may not have happened.
+void Books::condemn_unzeroed_locked(const akv_plan_record &record) noexcept {
+  if (record.kind == AKV_PLAN_ZERO) condemn_locked(&record.target_block, 1);
+}
+
 // What abandoned work may have left in these blocks can't be trusted to be numbers.
 void Books::condemn_locked(const std::int32_t *ids, std::uint32_t count) noexcept {
-  if (!scrubber_.can_look()) return;
+  if (!scrubber_.can_look() || count == 0) return;
   start_looking_locked();
   for (std::uint32_t i = 0; i < count; ++i) scrubber_.condemn(ids[i]);
 }

@@ -42,6 +42,8 @@ void Cache::cut_lengths(Sequence &s, std::uint32_t length) const noexcept {
 void Cache::truncate_locked(Slot slot, std::uint32_t length, bool keep_blocks) noexcept {
   Sequence &s = sequences_[slot];
   SequenceRest &rest = rest_[slot];
+  // What is in blocks behind the sound part is not known: another user is told to zero them.
+  if ((s.flags & kLost) != 0) keep_blocks = false;
   const std::uint32_t blocks = math_.blocks(length), anchored = rest.anchored_blocks;
   const std::uint32_t own = s.num_blocks - anchored;
   const bool inside = math_.offset(length) != 0;

@@ -15,6 +15,20 @@ Status Cache::find_locked(std::uint64_t request_id, akv_sequence &out) noexcept 
   return AKV_OK;
 }
 
+// Of its table, not its own to write to. What it alone has left of private runs will be its own again with the next
+// append, and counts as that.
+std::uint32_t Cache::shared_blocks_locked(Slot slot) const noexcept {
+  const SequenceRest &rest = rest_[slot];
+  std::uint32_t shared = rest.anchored_blocks, children = 0;
+  for (RunId run = rest.anchor; run != kRoot; run = tree_.at(run).parent, children = 1) {
+    const Run &r = tree_.at(run);
+    const bool alone = r.num_children == children && r.holds[0] == 1 && r.holds[1] == 0 && r.holds[2] == 0;
+    if (r.linked != 0 || r.dead != 0 || !alone) break;
+    shared = r.first_index;
+  }
+  return shared - rest.duplicates;
+}
+
 void Cache::read_info(Slot slot, akv_sequence_info &out) noexcept {
   const Sequence &s = sequences_[slot];
   const ShortLock lock(mutex_);
@@ -28,7 +42,7 @@ void Cache::read_info(Slot slot, akv_sequence_info &out) noexcept {
   out.published_tokens = run == kRoot ? 0 : tree_.end_index(run) * block_tokens_;
   out.sound_tokens = (s.flags & kLost) != 0 ? rest.sound : std::uint32_t{s.length};
   out.num_blocks = s.num_blocks;
-  out.shared_blocks = rest.anchored_blocks - rest.duplicates;
+  out.shared_blocks = shared_blocks_locked(slot);
   out.capacity =
       static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{s.num_blocks} * block_tokens_, UINT32_MAX));
   out.remaining = s.max_tokens - s.length;
@@ -55,7 +69,8 @@ void Cache::read_state_locked(akv_cache_state &out) noexcept {
   publish_pending_locked();
   out.block_tokens = block_tokens_;
   out.num_blocks = config_.num_blocks;
-  const std::uint32_t free = pool_.free() + supply_.in_magazines();
+  const Supply::Ahead ahead = supply_.ahead();
+  const std::uint32_t free = pool_.free() + ahead.blocks;
   const std::uint32_t recycled = config_.scrub == AKV_SCRUB_NONE ? 0 : pool_.free() - pool_.never_used();
   for (Slot slot = 0; slot < touched_slots_; ++slot) {
     if (!sequences_.live(slot)) continue;
@@ -69,12 +84,15 @@ void Cache::read_state_locked(akv_cache_state &out) noexcept {
   out.pinned_blocks = tree_.blocks(RunClass::pinned);
   out.cached_blocks = tree_.blocks(RunClass::cached);
   out.quarantined_blocks = pool_.quarantined() + tree_.blocks(RunClass::leased);
-  // By construction: what is none of these is live. The audit counts it the other way round.
-  out.live_blocks =
-      out.num_blocks - free - out.pinned_blocks - out.cached_blocks - out.quarantined_blocks - out.reserved_blocks;
+  // By construction: what is none of these is live. The audit counts it the other way round. (A sequence that grows at
+  // this moment may have a block in its table already that counts as free here.)
+  const std::uint32_t held = out.num_blocks - free - out.pinned_blocks - out.cached_blocks - out.quarantined_blocks;
+  out.reserved_blocks = std::min(out.reserved_blocks, held);
+  out.live_blocks = held - out.reserved_blocks;
   out.evictable_blocks = tree_.evictable();
   out.duplicate_blocks = duplicates_;
-  out.peak_live_blocks = std::max(counters_.peak_live_blocks, tree_.blocks(RunClass::live) + own_blocks_locked());
+  out.peak_live_blocks =
+      std::max(counters_.peak_live_blocks, tree_.blocks(RunClass::live) + own_blocks_locked(ahead.popped));
   out.sequences = num_sequences_;
   out.max_sequences = config_.max_sequences;
   out.lost_sequences = lost_sequences_;
@@ -110,10 +128,9 @@ void Cache::measure_locked(akv_measures &out) noexcept {
     taken += map_[block] == AKV_BLOCK_LIVE || map_[block] == AKV_BLOCK_RESERVED;
   }
   out.largest_free_run = longest_run(map_.data, config_.num_blocks, AKV_BLOCK_FREE, AKV_BLOCK_DIRTY);
-  out.fragmentation = free == 0 ? 0.0f : 1.0f - static_cast<float>(out.largest_free_run) / static_cast<float>(free);
-  out.advice = out.fragmentation >= 0.5f   ? AKV_ADVICE_ACT
-               : out.fragmentation >= 0.2f ? AKV_ADVICE_WATCH
-                                           : AKV_ADVICE_NONE;
+  const std::uint64_t apart = free - out.largest_free_run;
+  out.fragmentation = free == 0 ? 0.0f : static_cast<float>(apart) / static_cast<float>(free);
+  out.advice = free == 0 || apart * 5 < free ? AKV_ADVICE_NONE : apart * 2 < free ? AKV_ADVICE_WATCH : AKV_ADVICE_ACT;
 
   for (RunId id = kRoot + 1; id <= tree_.highest_run(); ++id) {
     const Run &run = tree_.at(id);

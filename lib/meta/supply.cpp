@@ -16,6 +16,16 @@ std::uint64_t Supply::popped() const noexcept {
   return count;
 }
 
+Supply::Ahead Supply::ahead() noexcept {
+  Ahead all{};
+  for (Magazine &magazine : magazines_) {
+    const std::lock_guard<TryLock> open(magazine.lock);
+    all.blocks += magazine.count;
+    all.popped += magazine.popped;
+  }
+  return all;
+}
+
 void Supply::drain() noexcept {
   for (Magazine &magazine : magazines_) {
     if (magazine.count == 0) continue;

@@ -64,6 +64,12 @@ class Supply {
   std::uint32_t available() const noexcept { return pool_.free() + in_magazines() + tree_.evictable(); }
   std::uint32_t in_magazines() const noexcept;
   std::uint64_t popped() const noexcept;  // by all magazines, ever
+  // What threads took ahead and what they have used of that, ever: of one moment, so that the two add up.
+  struct Ahead {
+    std::uint32_t blocks;
+    std::uint64_t popped;
+  };
+  Ahead ahead() noexcept;
 
   // With the lock: make sure that `count` blocks are in the pool or can be evicted into it, calling back what threads
   // took ahead if need be. False when there are not so many; nothing is evicted.

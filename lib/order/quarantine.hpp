@@ -24,6 +24,13 @@ class Quarantine {
   // Give back to `blocks` what was added in epochs first .. last - 1.
   void release(IdLists &lists, std::uint64_t first, std::uint64_t last, BlockIds &blocks) noexcept;
 
+  // `what(ids, count)` for what was added in an unsettled epoch.
+  template <class What>
+  void for_each(const IdLists &lists, std::uint64_t epoch, What what) const noexcept {
+    for (std::uint32_t index = lists_[epoch & mask_].first; index != 0; index = lists.chunk(index).next)
+      what(lists.chunk(index).ids, lists.chunk(index).count);
+  }
+
   std::uint32_t count() const noexcept { return count_; }
   void mark(const IdLists &lists, std::uint8_t *map, std::uint8_t code) const noexcept;
 

@@ -15,7 +15,9 @@ import public_api
 import tree
 
 MAP = "lib/libarenakv.map"
-LIBC = re.compile(r"(?:lib(?:c|m|pthread|dl|rt)\.so\.\d+|ld-linux[\w-]*\.so\.\d+)$")
+# libgcc_s comes with glibc, which asks for it. It must be the process's own copy: an exception that a host's callback
+# throws is unwound by it, through our frames.
+LIBC = re.compile(r"(?:lib(?:c|m|pthread|dl|rt|gcc_s)\.so\.\d+|ld-linux[\w-]*\.so\.\d+)$")
 
 
 def map_names(text):

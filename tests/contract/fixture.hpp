@@ -26,12 +26,12 @@ inline std::string last_error() {
   return text;
 }
 
-#define OK(call)               \
-  do {                         \
-    INFO(#call);               \
-    const auto ok_ = (call);   \
+#define OK(call)                     \
+  do {                               \
+    INFO(#call);                     \
+    const auto ok_ = (call);         \
     INFO(::akv::test::last_error()); \
-    REQUIRE(ok_ == AKV_OK);    \
+    REQUIRE(ok_ == AKV_OK);          \
   } while (0)
 
 // The smallest cache that the defaults of a test want: 32 blocks of 4 tokens, 8 sequences.
@@ -138,6 +138,90 @@ struct Cache {
   }
   akv_status append(akv_sequence sequence, const Tokens &more, akv_plan *plan = nullptr) const {
     return akv_sequence_append(handle, sequence, more.data(), static_cast<std::uint32_t>(more.size()), 0, plan);
+  }
+
+  akv_sequence fork(akv_sequence parent, std::uint32_t length = AKV_UNSET) const {
+    akv_sequence child = AKV_NONE;
+    OK(akv_sequence_fork(handle, parent, length, nullptr, &child));
+    return child;
+  }
+  void commit(akv_sequence sequence, std::uint32_t length, akv_ticket ticket = AKV_NONE) const {
+    OK(akv_sequence_commit(handle, sequence, length, ticket));
+  }
+  // An append that must ask for a plan.
+  akv_plan planned(akv_sequence sequence, const Tokens &more) const {
+    akv_plan plan = AKV_NONE;
+    OK(append(sequence, more, &plan));
+    REQUIRE(plan != AKV_NONE);
+    return plan;
+  }
+  void roll_back(akv_plan plan) const { OK(akv_plan_abandon(handle, plan)); }
+  akv_plan_info plan_info(akv_plan plan) const {
+    akv_plan_info i = AKV_PLAN_INFO_INIT;
+    OK(akv_plan_read_info(handle, plan, &i));
+    return i;
+  }
+  void retire(akv_ticket ticket) const { OK(akv_ticket_retire(handle, ticket)); }
+  // Returns how many sequences lost content.
+  std::uint32_t give_up(akv_ticket ticket) const {
+    std::uint32_t lost = 0;
+    OK(akv_ticket_abandon(handle, ticket, &lost));
+    return lost;
+  }
+  std::uint32_t ticket_state(akv_ticket ticket) const {
+    std::uint32_t where = 0;
+    OK(akv_ticket_read(handle, ticket, &where));
+    return where;
+  }
+  akv_lease lease(akv_sequence sequence, std::uint32_t num_tokens, std::uint64_t owner = 0) const {
+    akv_lease lease = AKV_NONE;
+    OK(akv_lease_acquire(handle, sequence, num_tokens, owner, &lease, nullptr));
+    return lease;
+  }
+  std::vector<std::int32_t> lease_blocks(akv_lease lease) const {
+    std::vector<std::int32_t> ids(1000);
+    std::uint32_t count = 0;
+    OK(akv_lease_read_blocks(handle, lease, ids.data(), 1000, &count));
+    ids.resize(count);
+    return ids;
+  }
+  void release(akv_lease lease) const { OK(akv_lease_release(handle, lease)); }
+  akv_room room_for(const Tokens &tokens) const {
+    const akv_prompt p = prompt(tokens);
+    akv_room room = AKV_ROOM_INIT;
+    OK(akv_cache_can_allocate(handle, &p, nullptr, &room));
+    return room;
+  }
+
+  // All that a caller can see of a sequence, but for the version of its table.
+  struct Picture {
+    Tokens tokens, blocks;
+    std::vector<std::uint64_t> numbers;
+    bool operator==(const Picture &other) const {
+      return tokens == other.tokens && blocks == other.blocks && numbers == other.numbers;
+    }
+  };
+  Picture picture(akv_sequence sequence) const {
+    const akv_sequence_info i = info(sequence);
+    return {tokens(sequence),
+            blocks(sequence),
+            {i.length, i.known, i.committed, i.published_tokens, i.sound_tokens, i.shared_blocks, i.remaining, i.plan,
+             i.wait}};
+  }
+  // The gauges, in blocks, and how many things there are.
+  std::vector<std::uint64_t> gauges() const {
+    const akv_cache_state s = state();
+    return {s.free_blocks + s.dirty_blocks,
+            s.reserved_blocks,
+            s.live_blocks,
+            s.pinned_blocks,
+            s.cached_blocks,
+            s.quarantined_blocks,
+            s.evictable_blocks,
+            s.sequences,
+            s.plans,
+            s.leases,
+            s.pins};
   }
 
   akv_cache *handle = nullptr;

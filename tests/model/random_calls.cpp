@@ -64,6 +64,7 @@ void Run::append() {
     status = akv_sequence_append_batch(cache_, &batch, nullptr, out);
   }
   expect(status, model_.append({{s, tokens}}, commit, may_plan, single_appends_, plan, want), "append");
+  if (status != AKV_OK) same(plan, 77u, "plan of a call that failed");
   if (status == AKV_OK && may_plan) {
     same(plan, want, "plan");
     check_plan(plan);
@@ -144,6 +145,7 @@ void Run::reserve() {
   akv_plan plan = 77, want = AKV_NONE;
   const akv_status status = akv_sequence_reserve(cache_, s->handle, tokens, may_plan ? &plan : nullptr);
   expect(status, model_.reserve(*s, tokens, may_plan, plan, want), "reserve");
+  if (status != AKV_OK) same(plan, 77u, "plan of a call that failed");
   if (status == AKV_OK && may_plan) {
     same(plan, want, "plan");
     check_plan(plan);

@@ -49,7 +49,7 @@ void Run::compare_sequence(const Sequence &s) {
   same(info.published_tokens, model_.published_tokens(s), "published_tokens");
   same(info.sound_tokens, s.lost ? s.sound : s.length(), "sound_tokens");
   same(info.num_blocks, static_cast<std::uint32_t>(s.table.size()), "num_blocks");
-  same(info.shared_blocks, static_cast<std::uint32_t>(s.path.size()) - model_.duplicates(s), "shared_blocks");
+  same(info.shared_blocks, model_.shared_blocks(s), "shared_blocks");
   same(info.remaining, s.max_tokens - s.length(), "remaining");
   same(info.plan, s.plan != nullptr ? s.plan->handle : 0, "plan of a sequence");
   if (number(info.wait) != model_.wait_of(s)) std::printf("sequence %" PRIx64 "\n", s.handle);
@@ -105,6 +105,7 @@ void Run::compare(bool everything) {
   if (!everything) return;
   expect(akv_cache_audit_all(cache_), AKV_OK, "audit_all");
   for (const Sequence &s : model_.sequences) compare_sequence(s);
+  for (const Plan &plan : model_.plans) check_plan(plan.handle);
   std::vector<std::uint8_t> map(model_.config.num_blocks + 1);
   expect(akv_cache_read_block_map(cache_, map.data(), model_.config.num_blocks + 1), AKV_OK, "read_block_map");
   for (std::uint8_t &code : map) code = code == AKV_BLOCK_DIRTY ? std::uint8_t{AKV_BLOCK_FREE} : code;

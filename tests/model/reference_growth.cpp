@@ -165,6 +165,25 @@ bool Model::absorbable(const Sequence &s) const {
   return users == 1;
 }
 
+// Blocks of its path, less the private ones at the end that nobody else has.
+std::uint32_t Model::shared_blocks(const Sequence &s) const {
+  std::size_t shared = s.path.size();
+  const Node *below = nullptr;
+  for (; shared != 0; --shared) {
+    const Node *node = s.path[shared - 1];
+    std::size_t others = 0;
+    for (const Sequence &other : sequences)
+      others += &other != &s && std::count(other.path.begin(), other.path.end(), node) != 0;
+    for (const Hold &hold : holds) others += hold.end == node;
+    for (const Plan &plan : plans)
+      others += static_cast<std::size_t>(std::count(plan.leases.begin(), plan.leases.end(), node));
+    for (const Node &child : nodes_) others += child.parent == node && &child != below;
+    if (node->linked || node->dead || others != 0) break;
+    below = node;
+  }
+  return static_cast<std::uint32_t>(shared) - duplicates(s);
+}
+
 bool Model::absorb(Sequence &s) {
   bool any = false;
   while (absorbable(s)) {

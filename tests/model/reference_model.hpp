@@ -144,6 +144,7 @@ class Model {
   std::uint64_t wait_of(const Sequence &s) const;
   std::uint32_t published_tokens(const Sequence &s) const;
   std::uint32_t duplicates(const Sequence &s) const;
+  std::uint32_t shared_blocks(const Sequence &s) const;
 
   Sequence *find(akv_sequence handle);
   Plan *find_plan(akv_plan handle);

@@ -32,6 +32,7 @@ std::uint32_t Model::first_planned(const Sequence &s) const {
 
 std::uint32_t Model::abandon(std::uint64_t ticket) {
   publish_pending();
+  const bool zeroing = looking_;
   for (Node &node : nodes_)
     node.lost |= !settled(node.last_ticket) && node.first_ticket <= ticket && ticket <= node.last_ticket;
   for (Node &node : nodes_)
@@ -47,21 +48,18 @@ std::uint32_t Model::abandon(std::uint64_t ticket) {
     std::uint32_t sound = s.length();
     for (const Node *node : s.path)
       if (node->lost) sound = std::min(sound, node->index * config.block_tokens);
-    if (!settled(s.last_ticket) && s.first_ticket <= ticket && ticket <= s.last_ticket)
-      sound = static_cast<std::uint32_t>(std::min<std::uint64_t>(sound, s.ticket_from));
+    const bool touched = !settled(s.last_ticket) && s.first_ticket <= ticket && ticket <= s.last_ticket;
+    if (touched) sound = static_cast<std::uint32_t>(std::min<std::uint64_t>(sound, s.ticket_from));
     if (s.plan != nullptr &&
         std::any_of(s.plan->leases.begin(), s.plan->leases.end(), [](const Node *n) { return n->lost; }))
       sound = std::min(sound, first_planned(s));
-    if (sound == s.length()) continue;
-    if (s.lost) {
-      s.sound = std::min(s.sound, sound);
-      continue;
-    }
-    s.lost = true;
-    s.sound = sound;
-    ++lost;
+    const bool reserve = zeroing && touched && s.table.size() > blocks_of(s.length());
+    if (sound == s.length() && !reserve) continue;
     for (std::size_t at = std::max<std::size_t>(s.path.size(), sound / config.block_tokens); at < s.table.size(); ++at)
       condemn(s.table[at]);
+    s.sound = s.lost ? std::min(s.sound, sound) : sound;
+    lost += !s.lost;
+    s.lost = true;
   }
   look_who_holds();
   for (bool again = true; again;) {
@@ -73,6 +71,11 @@ std::uint32_t Model::abandon(std::uint64_t ticket) {
       break;
     }
   }
+  // What nobody will be asked about: given back since, or kept by leases and forks alone.
+  for (const auto &[epoch, id] : quarantine_)
+    if (epoch >= ticket) condemn(id);
+  for (const Node &node : nodes_)
+    if (!node.linked) condemn(node.id);
   abandoned.insert(ticket);
   end_ticket(ticket);
   return lost;
@@ -108,6 +111,8 @@ akv_status Model::finish(Plan &plan, std::uint64_t ticket) {
 
 void Model::abandon_plan(Plan &plan) {
   publish_pending();
+  for (const akv_plan_record &record : plan.records)
+    if (record.kind == AKV_PLAN_ZERO) condemn(record.target_block);
   while (!plan.sequences.empty()) {
     Sequence &s = *plan.sequences.front();
     plan.sequences.pop_front();
@@ -213,8 +218,8 @@ std::uint32_t Model::explain(const Tokens &prompt, std::uint64_t domain) const {
   if (m.wait != 0 || m.partial_wait != 0) return AKV_MISS_IN_FLIGHT;
   if (hit == limit / size) return AKV_MISS_NONE;
   for (const Sequence &s : sequences)
-    if (s.domain == domain && s.length() >= (hit + 1) * size &&
-        std::equal(prompt.begin(), prompt.begin() + (hit + 1) * size, s.tokens.begin()))
+    if (s.domain == domain && s.length() >= (hit + 1) * size && s.known() > hit * size &&
+        std::equal(prompt.begin(), prompt.begin() + std::min(s.known(), (hit + 1) * size), s.tokens.begin()))
       return AKV_MISS_NOT_COMMITTED;
   for (const Node &node : nodes_)
     if (node.linked && node.parent == nullptr && node.domain != domain &&

@@ -50,6 +50,7 @@ akv_status Model::truncate(Sequence &s, std::uint32_t length, bool keep) {
   if (s.plan != nullptr) return AKV_ERROR_PLAN_OPEN;
   if (length > s.length()) return AKV_ERROR_OUT_OF_RANGE;
   if (s.lost && length > s.sound) return AKV_ERROR_CONTENT_LOST;
+  keep = keep && !s.lost;
   const std::uint32_t blocks = blocks_of(length);
   if (s.pending || s.lost || blocks <= s.path.size() || (!keep && blocks != s.table.size())) publish_pending();
   const bool inside = length % config.block_tokens != 0;
@@ -87,6 +88,12 @@ void Model::free(Sequence &s, bool in_flight) {
     if (!in_flight && s.table.size() > s.path.size()) {
       share(s, static_cast<std::uint32_t>(s.table.size()));
       plan->leases.push_front(s.path.back());
+    } else if (in_flight) {
+      std::erase_if(plan->records, [&](const akv_plan_record &record) {
+        if (record.sequence != s.handle) return false;
+        if (record.kind == AKV_PLAN_ZERO) condemn(record.target_block);
+        return true;
+      });
     }
     plan->sequences.remove(&s);
     s.plan = nullptr;

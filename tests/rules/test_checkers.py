@@ -218,7 +218,7 @@ def library_cases(folder):
     make(folder / "tree", SOUND)
     for flags, say in (("", "not nodelete"), ("-Wl,-z,nodelete,-z,lazy", "not bound at once"),
                        (GOOD_LINK + ",-z,norelro", "no relro"), (GOOD_LINK + ",-z,execstack", "an executable stack"),
-                       (GOOD_LINK + " -Wl,--no-as-needed -lgcc_s", "it needs libgcc_s.so.1")):
+                       (GOOD_LINK + " -Wl,--no-as-needed -lstdc++", "it needs libstdc++.so.6")):
         library = build(folder, f"bad-{say.split()[-1]}.so", LIBRARY, "-shared", "-fPIC", *flags.split())
         yield expect(f"symbols, {flags}", checker("symbols", folder / "tree", library), 1, say)
 

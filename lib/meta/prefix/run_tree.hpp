@@ -87,11 +87,16 @@ class RunTree {
     mark_lost(ticket);
     for (RunId id = kRoot + 1; id <= runs_.touched(); ++id) {
       if (runs_[id].alive == 0 || runs_[id].lost == 0) continue;
-      for (std::uint32_t at = runs_[id].blocks.first; at != 0; at = lists_.chunk(at).next)
-        condemn(lists_.chunk(at).ids, lists_.chunk(at).count);
+      for_each_chunk(id, condemn);
       forget(id);
     }
     free_the_gone();
+  }
+  // `what(ids, count)` for the blocks of all runs that can't be found.
+  template <class What>
+  void for_each_private(What what) const noexcept {
+    for (RunId id = kRoot + 1; id <= runs_.touched(); ++id)
+      if (runs_[id].alive != 0 && runs_[id].linked == 0) for_each_chunk(id, what);
   }
 
   // Is content behind `run` still being written? The newest ticket, or 0.
@@ -139,6 +144,11 @@ class RunTree {
   static std::uint64_t bytes_per_run() noexcept;
 
  private:
+  template <class What>
+  void for_each_chunk(RunId run, What what) const noexcept {
+    for (std::uint32_t at = runs_[run].blocks.first; at != 0; at = lists_.chunk(at).next)
+      what(lists_.chunk(at).ids, lists_.chunk(at).count);
+  }
   TrieKey key_of(RunId run) const noexcept;
   void unlink(RunId run) noexcept;
   void move(Run &run, RunId id, RunClass from, RunClass to) noexcept;
