@@ -115,6 +115,10 @@ void Run::compare(bool everything) {
   const akv_measures wanted = model_.measure();
   same(measures.largest_free_run, wanted.largest_free_run, "largest_free_run");
   same(measures.live_tokens, wanted.live_tokens, "live_tokens");
+  same(measures.advice, wanted.advice, "advice");
+  const auto near = [](float a, float b) { return a - b < 1e-5f && b - a < 1e-5f; };
+  if (!near(measures.fragmentation, wanted.fragmentation)) fail("fragmentation");
+  if (!near(measures.waste, wanted.waste)) fail("waste");
 }
 
 void Run::expect(akv_status got, akv_status want, const char *what) {

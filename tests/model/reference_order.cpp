@@ -193,8 +193,9 @@ akv_cache_state Model::state() {
 akv_measures Model::measure() {
   akv_measures want = AKV_MEASURES_INIT;
   const std::vector<std::uint8_t> map = block_map();
-  std::uint32_t run = 0, taken = 0;
+  std::uint32_t run = 0, taken = 0, free = 0;
   for (std::uint8_t code : map) {
+    free += code == AKV_BLOCK_FREE;
     run = code == AKV_BLOCK_FREE ? run + 1 : 0;
     want.largest_free_run = std::max(want.largest_free_run, run);
     taken += code == AKV_BLOCK_LIVE || code == AKV_BLOCK_RESERVED;
@@ -206,6 +207,11 @@ akv_measures Model::measure() {
     want.live_tokens += s.length() > held ? s.length() - held : 0;
     want.live_tokens += duplicates(s) * std::uint64_t{config.block_tokens};
   }
+  const double apart = free == 0 ? 0 : double(free - want.largest_free_run) / free;
+  want.fragmentation = static_cast<float>(apart);
+  want.advice = apart >= 0.5 ? AKV_ADVICE_ACT : apart >= 0.2 ? AKV_ADVICE_WATCH : AKV_ADVICE_NONE;
+  const double room = double(taken) * config.block_tokens;
+  want.waste = static_cast<float>(taken == 0 ? 0 : 1 - static_cast<double>(want.live_tokens) / room);
   return want;
 }
 

@@ -10,9 +10,9 @@ namespace akv::test {
 template <class T, class... Sizes>
 struct WithMemory {
   explicit WithMemory(Sizes... sizes) {
-    T::plan(memory, static_cast<std::size_t>(sizes)...);
+    T::plan(memory, static_cast<std::uint32_t>(sizes)...);
     REQUIRE(memory.commit(nullptr, false) == AKV_OK);
-    thing.take_memory(memory, static_cast<std::size_t>(sizes)...);
+    thing.take_memory(memory, static_cast<std::uint32_t>(sizes)...);
   }
   Reservation memory;
   T thing;
