@@ -22,9 +22,9 @@
  * rules. Structs called frozen never change. Fields named `unused` are zero.
  *
  * What every call may answer, "as every call" in the contracts:
- *   INVALID_ARGUMENT   a NULL that is not allowed, a struct_size that is 0, too small or over 4096, a flag, value or
- *                      `unused` field outside its set
- *   UNSUPPORTED        a field or flag that this release does not know
+ *   INVALID_ARGUMENT   a NULL that is not allowed, a struct_size that is 0, too small or over 4096, a value outside its
+ *                      set
+ *   UNSUPPORTED        a field or flag that this release does not know, an `unused` field that is not 0
  *   BAD_HANDLE         a handle that is stale or was never one; WRONG_TYPE if it is of another kind
  *   FORKED             the cache was made by the parent of this process
  */

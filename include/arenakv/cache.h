@@ -44,9 +44,9 @@ typedef struct akv_cache_config {
   uint32_t max_tokens_per_sequence; /* default 4096 */
   uint32_t max_open_tickets;        /* between the oldest open ticket and the next; a power of two up to 2^20; default
                                      * 1024 */
-  uint32_t max_plans;               /* plans open at once; default max_sequences + 64 */
-  uint32_t max_holds;               /* pins and leases at once; default 1024 */
-  uint32_t max_pinned_blocks;       /* the pins' budget; default a quarter of num_blocks */
+  uint32_t max_plans;               /* plans open at once, up to 2^20 - 1; default max_sequences + 64 */
+  uint32_t max_holds;               /* pins and leases at once, up to 2^20 - 1; default 1024 */
+  uint32_t max_pinned_blocks;       /* the pins' budget; default a quarter of num_blocks, and never more than those */
   uint32_t magazine_blocks;         /* blocks a thread takes ahead in one refill, 1 to 60; default num_blocks / 128 */
   uint32_t block_allocator;         /* AKV_BLOCK_ALLOCATOR_* */
   uint32_t scrub;                   /* AKV_SCRUB_* */
@@ -70,7 +70,8 @@ akv_cache_config_sizes(const akv_cache_config *config, akv_sizes *out_sizes) AKV
 /* Make a cache. `config` may be NULL: all defaults.
  * SETUP    allocates (address space; memory with PREFAULT or an allocator).
  * Thread   any.
- * Fails    INVALID_ARGUMENT, UNSUPPORTED (more than one group, unknown flags), OUT_OF_MEMORY, CALLBACK, NO_CACHES.
+ * Fails    INVALID_ARGUMENT, UNSUPPORTED (more than one group, unknown flags), OUT_OF_RANGE (a size exceeds
+ *          2^64 - 1), OUT_OF_MEMORY, CALLBACK, NO_CACHES.
  * Owns     release it with akv_cache_destroy(). Everything in `config` is copied; the allocator must outlive it. */
 AKV_SETUP AKV_NODISCARD akv_status
 akv_cache_create(const akv_cache_config *config, akv_cache **out_cache) AKV_NOEXCEPT;
@@ -79,7 +80,7 @@ akv_cache_create(const akv_cache_config *config, akv_cache **out_cache) AKV_NOEX
  * BAD_HANDLE, here and in calls on other threads that come too late.
  * SETUP    O(sequences).
  * Thread   exclusive: a call that is inside one of its sequences at this moment makes it BUSY.
- * Fails    BAD_HANDLE, WRONG_TYPE, BUSY. In a child of fork() it is AKV_OK and leaves an allocator's memory alone. */
+ * Fails    BAD_HANDLE, BUSY. In a child of fork() it is AKV_OK and leaves an allocator's memory alone. */
 AKV_SETUP AKV_NODISCARD akv_status akv_cache_destroy(akv_cache *cache) AKV_NOEXCEPT;
 
 /* The configuration in use, with every default filled in. Its pointers are NULL: akv_cache_read_group() tells the

@@ -15,7 +15,8 @@ AKV_BEGIN_DECLS
  * that a stale handle finds a generation and not a hole.
  *
  * `allocate` returns `size` bytes aligned to `alignment` (a power of two, at most 4096), or NULL. The memory need
- * not be zero. A throw, or memory that is misaligned, is answered with AKV_ERROR_CALLBACK. */
+ * not be zero. Memory that is misaligned is answered with AKV_ERROR_CALLBACK, and so is a throw; but better don't: the
+ * thread's std::uncaught_exceptions() keeps counting it. */
 typedef struct akv_allocator {
   uint32_t struct_size;
   uint32_t flags; /* none yet: 0 */

@@ -34,7 +34,7 @@ akv_status akv_cache_config_sizes(const akv_cache_config *config, akv_sizes *out
   if (memory.overflowed())
     return fail(AKV_ERROR_OUT_OF_RANGE, "the metadata of a cache of this size exceeds the address space");
   akv_sizes sizes{};
-  AKV_TRY(wanted.sizes(sizes, memory.bytes()));
+  AKV_TRY(wanted.sizes(sizes, memory.bytes() + SequenceTable::bytes_for(wanted.max_sequences)));
   write_struct(sizes, out_sizes);
   return AKV_OK;
 }

@@ -15,14 +15,13 @@ void Buddy::plan(Reservation &memory, std::uint32_t num_blocks) noexcept {
 
 Buddy::Buddy(Reservation &memory, std::uint32_t num_blocks) noexcept
     : extents_(memory.take<Extent>(num_blocks + std::size_t{1})), num_blocks_(num_blocks) {
-  for (Extent &extent : extents_) extent.order = kNotFree;
   never_used_ = num_blocks;
   give_back_range(1, num_blocks);
 }
 
 void Buddy::push(std::uint32_t id, std::uint32_t order) noexcept {
   Extent &extent = extents_[id];
-  extent.order = static_cast<std::uint8_t>(order);
+  extent.order_plus_1 = static_cast<std::uint8_t>(order + 1);
   extent.previous = 0;
   extent.next = heads_[order];
   if (heads_[order] != 0) extents_[heads_[order]].previous = id;
@@ -35,7 +34,7 @@ void Buddy::remove(std::uint32_t id, std::uint32_t order) noexcept {
   (extent.previous != 0 ? extents_[extent.previous].next : heads_[order]) = extent.next;
   if (extent.next != 0) extents_[extent.next].previous = extent.previous;
   if (heads_[order] == 0) orders_with_extents_ &= ~(1u << order);
-  extent.order = kNotFree;
+  extent.order_plus_1 = 0;
 }
 
 // Split the smallest extent that is large enough for what is wanted; when none is, use up the largest one.
@@ -64,7 +63,7 @@ void Buddy::take(std::uint32_t count, std::int32_t *out) noexcept {
 void Buddy::give_back_extent(std::uint32_t id, std::uint32_t order) noexcept {
   while (order + 1 < kOrders) {
     const std::uint32_t buddy = ((id - 1) ^ 1u << order) + 1;
-    if (buddy > num_blocks_ || extents_[buddy].order != order) break;
+    if (buddy > num_blocks_ || extents_[buddy].order_plus_1 != order + 1) break;
     remove(buddy, order);
     id = std::min(id, buddy);
     ++order;

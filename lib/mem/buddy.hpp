@@ -19,20 +19,20 @@ class Buddy final : public BlockIds {
   std::uint32_t free() const noexcept override { return free_; }
   std::uint32_t never_used() const noexcept override { return never_used_; }
   void mark_free(std::uint8_t *map, std::uint8_t code, std::uint8_t never_used_code) const noexcept override;
-  std::uint64_t used_bytes() const noexcept override { return extents_.count * sizeof(Extent); }
+  std::uint64_t used_bytes() const noexcept override {
+    return std::uint64_t{num_blocks_ - never_used_} * sizeof(Extent);
+  }
 
   // Length of the longest extent that one take() could hand out, a power of two; 0 when nothing is free.
   std::uint32_t largest_extent() const noexcept;
 
  private:
   static constexpr std::uint32_t kOrders = 31;
-  static constexpr std::uint8_t kNotFree = 0xff;
-
-  // One per id; links and order count for the first id of a free extent.
+  // One per id; links and order count for the first id of a free extent. All zeroes at first, and not touched before.
   struct Extent {
     std::uint32_t next;  // ids, 0: none
     std::uint32_t previous;
-    std::uint8_t order;  // kNotFree: not the first id of a free extent
+    std::uint8_t order_plus_1;  // 0: not the first id of a free extent
     std::uint8_t used_before;
   };
 

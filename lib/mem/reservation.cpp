@@ -28,6 +28,8 @@ void Reservation::plan_bytes(std::size_t count, std::size_t size, std::size_t al
   if (planned_ > kLargest) overflowed_ = true;
 }
 
+std::uint64_t Reservation::bytes() const noexcept { return round_up(planned_ == 0 ? 1 : planned_, kPage); }
+
 void *Reservation::take_bytes(std::size_t bytes, std::size_t alignment) noexcept {
   taken_ = round_up(taken_, alignment < kLine ? kLine : alignment);
   void *memory = static_cast<unsigned char *>(memory_) + taken_;
@@ -39,7 +41,7 @@ Status Reservation::commit(const akv_allocator *allocator, bool prefault) noexce
   if (overflowed_)
     return fail(AKV_ERROR_OUT_OF_MEMORY, "the metadata of a cache of this size would take more than %llu bytes",
                 kLargest);
-  planned_ = round_up(planned_ == 0 ? 1 : planned_, kPage);
+  planned_ = bytes();
   if (allocator == nullptr) {
     const int error_before = errno;
     const int lazy = prefault ? MAP_POPULATE : MAP_NORESERVE;

@@ -49,7 +49,7 @@ class Reservation {
   void release() noexcept;
   void abandon() noexcept;  // leave an allocator's memory alone: it belongs to the parent of this process
 
-  std::uint64_t bytes() const noexcept { return planned_; }
+  std::uint64_t bytes() const noexcept;  // whole pages
   bool overflowed() const noexcept { return overflowed_; }
 
  private:

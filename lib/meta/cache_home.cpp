@@ -83,9 +83,10 @@ Status CacheHome::claim(CacheHome *&out) noexcept {
 
 // No lock is held: the allocator may call back. Nobody can find the cache before its handle is set.
 Status CacheHome::move_in(const Config &config, const akv_allocator *allocator, akv_cache *&out) noexcept {
-  if (Status status = sequences_.reserve(config.max_sequences); status != AKV_OK) return status;
   auto *cache = new (storage_) Cache(config, index_, mutex_, sequences_);
-  if (Status status = cache->allocate(allocator); status != AKV_OK) {
+  Status status = cache->allocate(allocator);
+  if (status == AKV_OK) status = sequences_.reserve(config.max_sequences);  // last: gates are kept for ever
+  if (status != AKV_OK) {
     cache->~Cache();
     return status;
   }

@@ -4,8 +4,6 @@
 
 #include <sys/mman.h>
 
-#include <algorithm>
-#include <bit>
 #include <cerrno>
 #include <cstring>
 
@@ -13,8 +11,7 @@ namespace akv {
 
 Status SequenceTable::reserve(std::uint32_t count) noexcept {
   if (count <= capacity()) return AKV_OK;
-  // In powers of two, so that caches that grow from one to the next leave behind at most as much as they use.
-  const std::uint32_t room = std::bit_ceil(std::max(count, 64u));
+  const std::uint32_t room = room_for(count);
   const int error_before = errno;
   void *memory = mmap(nullptr, room * sizeof(Sequence), PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

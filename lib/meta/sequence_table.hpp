@@ -10,6 +10,9 @@
 #include "base/error.hpp"
 #include "meta/sequence.hpp"
 
+#include <algorithm>
+#include <bit>
+
 namespace akv {
 
 enum class Entry { entered, stale, busy };
@@ -18,6 +21,9 @@ class SequenceTable {
  public:
   // Make room for `count` sequences: kept if there is enough from an earlier cache.
   [[nodiscard]] Status reserve(std::uint32_t count) noexcept;
+  static std::uint64_t bytes_for(std::uint32_t count) noexcept {
+    return std::uint64_t{room_for(count)} * sizeof(Sequence);
+  }
 
   Sequence *data() noexcept { return slots_.load(std::memory_order_relaxed); }
   const Sequence *data() const noexcept { return slots_.load(std::memory_order_relaxed); }
@@ -54,6 +60,9 @@ class SequenceTable {
   bool worn_out(std::uint32_t slot) const noexcept { return generation(slot) == ~0u; }
 
  private:
+  // In powers of two, so that caches that grow from one to the next leave behind at most as much as they use.
+  static std::uint32_t room_for(std::uint32_t count) noexcept { return std::bit_ceil(std::max(count, 64u)); }
+
   // Read without a lock by late calls, hence atomic; it only grows, and old memory stays mapped.
   std::atomic<Sequence *> slots_{nullptr};
   std::atomic<std::uint32_t> capacity_{0};

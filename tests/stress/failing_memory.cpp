@@ -13,12 +13,23 @@
 #include <cstdlib>
 #include <new>
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define AKV_TEST_SANITIZED 1
+// What can be counted: everything; with AddressSanitizer operator new; with ThreadSanitizer nothing but mappings.
+#define COUNT_ALL 2
+#define COUNT_NEW 1
+#define COUNT_NONE 0
+#if defined(__SANITIZE_THREAD__)
+#define COUNTED COUNT_NONE
+#elif defined(__SANITIZE_ADDRESS__)
+#define COUNTED COUNT_NEW
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define AKV_TEST_SANITIZED 1
+#if __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#define COUNTED COUNT_NONE
+#elif __has_feature(address_sanitizer)
+#define COUNTED COUNT_NEW
 #endif
+#endif
+#ifndef COUNTED
+#define COUNTED COUNT_ALL
 #endif
 
 namespace akv::stress {
@@ -45,12 +56,12 @@ bool fails() {
   return true;
 }
 
-void *handed_out(void *memory) {
+[[maybe_unused]] void *handed_out(void *memory) {
   if (memory == nullptr) return memory;
   allocations.fetch_add(1, std::memory_order_relaxed);
   return memory;
 }
-void given_back(void *memory) {
+[[maybe_unused]] void given_back(void *memory) {
   if (memory == nullptr) return;
   allocations.fetch_sub(1, std::memory_order_relaxed);
 }
@@ -73,11 +84,8 @@ Attempts disarm() {
 
 Outstanding outstanding() { return {allocations.load(), mappings.load(), mapped_bytes.load()}; }
 
-#ifdef AKV_TEST_SANITIZED
-bool counts_malloc() { return false; }
-#else
-bool counts_malloc() { return true; }
-#endif
+bool counts_malloc() { return COUNTED == COUNT_ALL; }
+bool counts_new() { return COUNTED != COUNT_NONE; }
 
 }  // namespace akv::stress
 
@@ -110,7 +118,7 @@ int __wrap_munmap(void *memory, std::size_t size) {
   return result;
 }
 
-#ifndef AKV_TEST_SANITIZED
+#if COUNTED == COUNT_ALL
 
 void *__libc_malloc(std::size_t);
 void *__libc_calloc(std::size_t, std::size_t);
@@ -148,7 +156,7 @@ void free(void *memory) noexcept {
 
 }  // extern "C"
 
-#ifdef AKV_TEST_SANITIZED
+#if COUNTED == COUNT_NEW
 
 void *operator new(std::size_t size) {
   if (void *memory = fails() ? nullptr : handed_out(std::malloc(size)); memory != nullptr) return memory;

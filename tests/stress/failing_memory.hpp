@@ -9,8 +9,9 @@
 
 namespace akv::stress {
 
-// Are malloc() and its relatives counted? Not where a sanitizer brings its own: there only operator new and mmap are.
+// Are malloc() and its relatives counted? Not where a sanitizer brings its own. Is operator new, at least?
 bool counts_malloc();
+bool counts_new();
 
 // From now on this thread's allocation number `nth` (from 1; 0: none) fails, and with `for_ever` all behind it.
 void arm(std::uint64_t nth, bool for_ever);
