@@ -1,0 +1,81 @@
+"""planted.py: the bugs that run.py plants, one at a time, and the test that must notice.
+
+Each is a text that stands exactly once in a file of lib/, what stands there instead, and the quickest killer: a filter of
+the contract tests, or "model" for random operations against the reference model. It knows no build.
+"""
+from __future__ import annotations
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Mutant:
+    bug: str
+    path: str
+    old: str
+    new: str
+    killer: str
+    quick: bool = False
+
+
+MUTANTS = (
+    Mutant("a holder is not counted", "lib/meta/prefix/run_holds.cpp",
+           "if (run.holds[k]++ != 0) return;", "if (run.holds[k] != 0) return; else run.holds[k] = 1;", "model", True),
+    Mutant("no copy-on-write: a shared tail is written to", "lib/meta/tail.cpp",
+           "const bool own_tail = s.used_blocks > rest.anchored_blocks;",
+           "const bool own_tail = s.used_blocks > 0;", "sequence:*", True),
+    Mutant("published before it is committed", "lib/meta/publish.cpp",
+           "math_.whole_blocks(std::min<std::uint32_t>(s.known, s.committed))",
+           "math_.whole_blocks(std::uint32_t{s.known})", "field:*,prefix:*,plan:*,sequence:*", True),
+    Mutant("unknown tokens are published", "lib/meta/publish.cpp",
+           "math_.whole_blocks(std::min<std::uint32_t>(s.known, s.committed))",
+           "math_.whole_blocks(std::uint32_t{s.committed})", "model"),
+    Mutant("blocks are used again before their tickets have ended", "lib/meta/block_pool.hpp",
+           "if (tickets_.settled(tickets_.newest())) ids_->give_back(ids, count);",
+           "if (tickets_.num_open() < 100) ids_->give_back(ids, count);", "ticket:*", True),
+    Mutant("the last token of a prompt is not kept back", "lib/meta/admit.cpp",
+           "a.walk = tree_.match(prompt.domain, prompt.tokens, prompt.num_tokens - 1);",
+           "a.walk = tree_.match(prompt.domain, prompt.tokens, prompt.num_tokens);", "prefix:*,sequence:*"),
+    Mutant("pinned blocks count as cached and are evicted", "lib/meta/prefix/run_holds.cpp",
+           "if (run.holds[1] != 0) return RunClass::pinned;", "", "prefix:*"),
+    Mutant("a replaced entry of a table is not told to its row", "lib/meta/tail.cpp",
+           "  s.table[index] = to;\n  ++s.version;", "  s.table[index] = to;", "step:*,plan:*,field:*"),
+    Mutant("a slot's next sequence has its old handle", "lib/meta/sequence_table.cpp",
+           "(gate.load(std::memory_order_relaxed) >> 32) + 1;",
+           "std::max<std::uint64_t>(gate.load(std::memory_order_relaxed) >> 32, 1);", "abuse:*,sequence:*", True),
+    Mutant("a second call enters a busy sequence", "lib/meta/sequence_table.hpp",
+           "compare_exchange_strong(expected, expected | kGateBusy,", "compare_exchange_strong(expected, expected,",
+           "threads:*,step:*,abuse:*"),
+    Mutant("another domain's prefix hits", "lib/meta/prefix/run_match.cpp",
+           "if (child == kNoRun || (walk.run == kRoot && runs_[child].domain != domain)) return walk;",
+           "if (child == kNoRun) return walk;", "prefix:*,field:*,scrub:*"),
+    Mutant("a partial hit is one token too long", "lib/meta/prefix/run_match.cpp",
+           "        walk.partial_tokens = common;", "        walk.partial_tokens = common + 1;", "plan:*,prefix:*"),
+    Mutant("roll-back forgets the blocks it took", "lib/meta/plan_ends.cpp",
+           "  give_back_own_locked(s.table + undo.num_blocks, s.num_blocks - undo.num_blocks);\n", "", "plan:*"),
+    Mutant("quarantined blocks are counted without leased ones", "lib/meta/state.cpp",
+           "pool_.quarantined() + tree_.blocks(RunClass::leased);", "pool_.quarantined();", "state:*,lease:*"),
+    Mutant("a block that changes its domain is not zeroed", "lib/meta/scrubber.hpp",
+           "(state & kCondemned) != 0 || domains_[index(block)] != domain;", "(state & kCondemned) != 0;", "scrub:*"),
+    Mutant("a use does not make a prefix young again", "lib/meta/prefix/run_holds.cpp",
+           "    run.stamp = clock_;", "    run.stamp = run.stamp != 0 ? run.stamp : clock_;", "prefix:*,model"),
+    Mutant("a plan does not lease what it copies from", "lib/meta/admit.cpp",
+           "    tree_.hold(end, Hold::lease);\n    plans_.add_lease(plan, end);\n", "    plans_.add_lease(plan, end);\n"
+           "    tree_.hold(end, Hold::lease);\n    tree_.release(end, Hold::lease);\n", "plan:*"),
+    Mutant("an abandoned plan's zeroing counts as done", "lib/meta/plan_ends.cpp",
+           "    condemn_unzeroed_locked(plans_.record(at).record);", "    static_cast<void>(at);", "scrub:*"),
+    Mutant("a commit forgets its ticket", "lib/meta/publish.cpp",
+           "  if (ticket != 0) note_ticket(rest_[slot], s.committed, ticket, ticket);\n", "", "ticket:*"),
+    Mutant("one token more than max_tokens", "lib/meta/grow.cpp",
+           "if (AKV_UNLIKELY(s.flags != 0 || count > s.max_tokens - s.length)) return cannot_grow(s, count, row);",
+           "if (AKV_UNLIKELY(s.flags != 0 || count > s.max_tokens - s.length + 1)) return cannot_grow(s, count, row);",
+           "sequence:*,step:*"),
+    Mutant("slots of a decode step are one off", "lib/meta/tables.cpp",
+           "(block_tokens - s.room - 1);", "(block_tokens - s.room) % block_tokens;", "step:*"),
+    Mutant("a refused batch has grown its first rows", "lib/meta/grow.cpp",
+           "if (Status status = check_growth_locked(growth, may_plan); status != AKV_OK) return status;\n\n"
+           "  supply_.gather(",
+           "if (Status status = check_growth_locked(growth, may_plan); status != AKV_OK) {\n"
+           "    append_blocks_locked(slot_of(batch.sequences[0]), std::min(1u, supply_.secured()));\n"
+           "    return status;\n  }\n\n  supply_.gather(", "step:*,sequence:*,abuse:*"),
+)
