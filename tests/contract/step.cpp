@@ -19,7 +19,8 @@ struct Step {
     tables.pad_block = -1;
   }
   std::vector<std::int32_t> row(std::size_t i) const {
-    return {table.begin() + static_cast<std::ptrdiff_t>(i * width_), table.begin() + static_cast<std::ptrdiff_t>((i + 1) * width_)};
+    return {table.begin() + static_cast<std::ptrdiff_t>(i * width_),
+            table.begin() + static_cast<std::ptrdiff_t>((i + 1) * width_)};
   }
   akv_tables tables = AKV_TABLES_INIT;
   std::vector<std::int32_t> table;
@@ -29,7 +30,8 @@ struct Step {
   std::size_t width_;
 };
 
-akv_batch batch_of(const std::vector<akv_sequence> &sequences, const Tokens &tokens, const std::vector<std::uint32_t> *counts = nullptr) {
+akv_batch batch_of(const std::vector<akv_sequence> &sequences, const Tokens &tokens,
+                   const std::vector<std::uint32_t> *counts = nullptr) {
   akv_batch batch = AKV_BATCH_INIT;
   batch.num_sequences = static_cast<std::uint32_t>(sequences.size());
   batch.sequences = sequences.data();
@@ -43,7 +45,8 @@ akv_batch batch_of(const std::vector<akv_sequence> &sequences, const Tokens &tok
 
 TEST_CASE("step: slots are block x block_tokens + offset, for decodes and chunks in one call, and padded") {
   Cache cache;
-  const std::vector<akv_sequence> sequences = {cache.create(count_up(0, 5)).sequence, cache.create(count_up(100, 4)).sequence};
+  const std::vector<akv_sequence> sequences = {cache.create(count_up(0, 5)).sequence,
+                                               cache.create(count_up(100, 4)).sequence};
   Step step(2);
   step.tables.padded_slots = 8;
   const std::vector<std::uint32_t> counts = {1, 5};
@@ -56,6 +59,31 @@ TEST_CASE("step: slots are block x block_tokens + offset, for decodes and chunks
   CHECK(step.slots[5] == b[2] * 4);
   CHECK((step.slots[6] == AKV_PAD_SLOT && step.slots[7] == AKV_PAD_SLOT && step.slots[8] == -9));
   CHECK((step.lens[0] == 6 && step.lens[1] == 9));
+}
+
+TEST_CASE("step: B5 B12 one token each, without num_tokens: every slot, position and row is the new last token's") {
+  Cache cache;
+  const std::vector<akv_sequence> sequences = {cache.create(count_up(0, 3)).sequence,
+                                               cache.create(count_up(100, 4)).sequence, cache.create({}).sequence};
+  Step step(3);
+  std::vector<std::int64_t> positions(3, -9);
+  step.tables.positions = positions.data();
+  const std::uint64_t refills = cache.state().refills;
+  for (std::int32_t round = 0; round < 9; ++round) {
+    const Tokens tokens = {round, round, round};
+    const akv_batch batch = batch_of(sequences, tokens);
+    OK(akv_sequence_append_batch(cache, &batch, &step.tables, nullptr));
+    for (std::size_t i = 0; i < 3; ++i) {
+      const std::uint32_t last = cache.info(sequences[i]).length - 1;
+      auto blocks = cache.blocks(sequences[i]);
+      CHECK(step.slots[i] == std::int64_t{blocks[last / 4]} * 4 + last % 4);
+      CHECK(positions[i] == last);
+      CHECK(step.lens[i] == static_cast<std::int32_t>(last + 1));
+      blocks.resize(16, -1);
+      CHECK(step.row(i) == blocks);
+    }
+  }
+  CHECK(cache.state().refills - refills <= 9);  // a lock for a magazine, none for a token
 }
 
 TEST_CASE("step: a row that changed hands, or whose sequence had a block replaced, is never stale") {
@@ -186,7 +214,8 @@ TEST_CASE("step: look-ahead slots never lie in a block that a fork shares") {
 
 TEST_CASE("step: commit, late tokens and rejected drafts go by batch, all or nothing") {
   Cache cache;
-  const std::vector<akv_sequence> sequences = {cache.create(count_up(0, 8)).sequence, cache.create(count_up(100, 8)).sequence};
+  const std::vector<akv_sequence> sequences = {cache.create(count_up(0, 8)).sequence,
+                                               cache.create(count_up(100, 8)).sequence};
   const std::uint32_t too_far[] = {8, 9};
   CHECK(akv_sequence_commit_batch(cache, sequences.data(), too_far, 2, AKV_NONE) == AKV_ERROR_OUT_OF_RANGE);
   CHECK(cache.info(sequences[0]).committed == 0);

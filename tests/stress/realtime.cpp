@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -36,7 +37,7 @@ namespace {
 
 constexpr std::uint32_t kSequences = 256;
 constexpr std::uint32_t kBlockTokens = 16;
-constexpr std::uint32_t kWidth = 96;
+constexpr std::uint32_t kWidth = 128;
 constexpr std::uint32_t kSteps = 100;
 
 void ok(akv_status status, const char *what) {
@@ -75,17 +76,18 @@ struct Batch {
 };
 Batch b;
 
-// Every length modulo the block is there as often as any other, and the pool is full of cached prefixes.
+// Every length modulo the block is there as often as any other, and the pool is full of cached prefixes. No sequence
+// outgrows the row of its table, which would take a lock (each row is about twice as long as the one before).
 void prepare() {
   akv_cache_config config = AKV_CACHE_CONFIG_INIT;
-  config.num_blocks = 24000;
+  config.num_blocks = 36000;
   config.block_tokens = kBlockTokens;
   config.max_sequences = kSequences + 8;
   config.max_tokens_per_sequence = kWidth * kBlockTokens;
   ok(akv_cache_create(&config, &cache), "create");
   for (std::int32_t i = 0; i < 60; ++i) ok(akv_sequence_free(cache, create(10000000 + i * 10000, 64 * 16 + i)), "free");
   for (std::uint32_t i = 0; i < kSequences; ++i)
-    b.sequences[i] = create(static_cast<std::int32_t>(i) * 10000, 1000 + i);
+    b.sequences[i] = create(static_cast<std::int32_t>(i) * 10000, 1300 + i);
   for (std::int32_t i = 0; i < 1000; ++i) ok(akv_sequence_free(cache, create(20000000 + i * 10000, 1024)), "free");
   b.batch.num_sequences = kSequences;
   b.batch.sequences = b.sequences;
