@@ -44,18 +44,22 @@ void Trial::check_unchanged(const Outstanding &before, const akv_cache_state &st
   if (std::memcmp(&state_now, &state_before, sizeof state_now) != 0) fail("a call that failed has changed a cache");
 }
 
-void Trial::try_call(const std::function<akv_status()> &call, akv_status wanted) {
-  const akv_cache_state state_before = state();
+akv_status Trial::try_once(const std::function<akv_status()> &call) {
   arm(failure_.nth, failure_.for_ever);
-  akv_status status = call();
-  Attempts attempts = disarm();
+  const akv_status status = call();
+  const Attempts attempts = disarm();
   outcome.made += attempts.made;
   outcome.failed += attempts.failed;
+  outcome.refused |= status == AKV_ERROR_OUT_OF_MEMORY;
+  return status;
+}
+
+void Trial::try_call(const std::function<akv_status()> &call, akv_status wanted) {
+  const akv_cache_state state_before = state();
+  akv_status status = try_once(call);
   if (status == wanted) return;
-  if (status != AKV_ERROR_OUT_OF_MEMORY || attempts.failed == 0)
-    fail("allocation %llu of %llu failed: %s", static_cast<unsigned long long>(failure_.nth),
-         static_cast<unsigned long long>(attempts.made), akv_status_name(status));
-  outcome.refused = 1;
+  if (status != AKV_ERROR_OUT_OF_MEMORY || outcome.failed == 0)
+    fail("allocation %llu failed: %s", static_cast<unsigned long long>(failure_.nth), akv_status_name(status));
   char text[300];
   if (akv_last_error(text, sizeof text) == 0 || std::strstr(text, "memory") == nullptr)
     if (std::strstr(text, "no ") == nullptr) fail("the message does not tell of memory");
@@ -66,7 +70,7 @@ void Trial::try_call(const std::function<akv_status()> &call, akv_status wanted)
     if (again < 3) before = outstanding();
     arm(failure_.nth, true);
     status = call();
-    attempts = disarm();
+    disarm();
     if (status == wanted) return;  // what failed before is there now, and the rest did not need so many
     if (status != AKV_ERROR_OUT_OF_MEMORY) fail("memory fails still: %s", akv_status_name(status));
     if (again >= 3) check_unchanged(before, state_before);

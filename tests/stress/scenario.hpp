@@ -34,6 +34,8 @@ class Trial {
   // Call it while memory fails. Either it answers `wanted` all the same (it needed no memory, or has a way around), or
   // OUT_OF_MEMORY with a message, with nothing leaked and nothing changed; then it is called again, with memory.
   void try_call(const std::function<akv_status()> &call, akv_status wanted = AKV_OK);
+  // Call it once while memory fails: what it answers.
+  akv_status try_once(const std::function<akv_status()> &call);
   // What must be the same after a call that failed.
   void watch(akv_cache *cache) { watched_ = cache; }
 
