@@ -71,6 +71,7 @@ class Worker {
   void refresh_blocks(Live &s, Step *step, std::uint64_t replaced_entry);
   void write_kv(Live &s, Step &step, std::uint32_t end);
   void expect_kv(Live &s, Step &step, std::uint32_t first, std::uint32_t end);
+  bool lost(const Live &s);
   bool settle_wait(std::size_t at);
   void check_content(std::size_t at);
   void note_under(Live &s, akv_ticket ticket);

@@ -59,12 +59,7 @@ bool Worker::plan_ready(Step &step, const std::vector<akv_plan_record> &records,
   stream_.call_off(step);
   stream_.run_all();
   if (!wait_until_passed(wait)) return false;
-  for (const std::size_t at : rows) {
-    akv_sequence_info info = AKV_SEQUENCE_INFO_INIT;
-    ok(patient([&] { return akv_sequence_read_info(cache_, live_[at].handle, &info); }), "read_info");
-    if (info.sound_tokens < live_[at].length()) return false;
-  }
-  return true;
+  return std::none_of(rows.begin(), rows.end(), [&](std::size_t at) { return lost(live_[at]); });
 }
 
 // The entry of its table that the last plan has replaced.
@@ -119,9 +114,7 @@ void Worker::abandon_tickets() {
   stream_.abandon_all(random_);
   world_.breaks.end();
   for (std::size_t at = live_.size(); at-- != 0;) {
-    akv_sequence_info info = AKV_SEQUENCE_INFO_INIT;
-    ok(patient([&] { return akv_sequence_read_info(cache_, live_[at].handle, &info); }), "read_info");
-    if (info.sound_tokens < live_[at].length() && !heal(at)) continue;
+    if (lost(live_[at]) && !heal(at)) continue;
     Live &s = live_[at];
     if (s.simulated()) continue;
     // What was queued, and not committed, is to be written again.

@@ -89,6 +89,13 @@ void Worker::expect_kv(Live &s, Step &step, std::uint32_t first, std::uint32_t e
   for (std::uint32_t at = first; at < end; ++at) step.items.push_back({Item::expect, slot_of(s, at), s.prints[at]});
 }
 
+// Does it answer CONTENT_LOST? All its tokens may be sound even so: then zeroes behind them were lost.
+bool Worker::lost(const Live &s) {
+  akv_room room = AKV_ROOM_INIT;
+  ok(patient([&] { return akv_sequence_can_extend(cache_, s.handle, 0, &room); }), "can_extend");
+  return room.status == AKV_ERROR_CONTENT_LOST;
+}
+
 // Has the work behind its content finished? False: the sequence has lost content, and is gone.
 bool Worker::settle_wait(std::size_t at) {
   Live &s = live_[at];
@@ -96,9 +103,7 @@ bool Worker::settle_wait(std::size_t at) {
   std::uint32_t state = 0;
   ok(akv_ticket_read(cache_, std::max(s.wait, s.under), &state), "read the ticket to wait for");
   if (state == AKV_TICKET_OPEN || state == AKV_TICKET_ENDED) return true;
-  akv_sequence_info info = AKV_SEQUENCE_INFO_INIT;
-  ok(patient([&] { return akv_sequence_read_info(cache_, s.handle, &info); }), "read_info");
-  if (info.sound_tokens < s.length()) return heal(at);
+  if (lost(s)) return heal(at);
   if (state != AKV_TICKET_PASSED) return true;
   s.wait = s.under = AKV_NONE;
   return true;
