@@ -63,7 +63,8 @@ typedef struct akv_cache_config {
 /* What a cache of this configuration would need, without making one: the price before the order.
  * META     O(planes).
  * Thread   any.
- * Fails    INVALID_ARGUMENT, UNSUPPORTED, as akv_cache_create() would; OUT_OF_RANGE when a size exceeds 2^64 - 1. */
+ * Fails    INVALID_ARGUMENT, UNSUPPORTED, as akv_cache_create() would; OUT_OF_RANGE when a size exceeds 2^64 - 1 bytes,
+ *          or the metadata 2^46. */
 AKV_META AKV_NODISCARD akv_status
 akv_cache_config_sizes(const akv_cache_config *config, akv_sizes *out_sizes) AKV_NOEXCEPT;
 

@@ -11,8 +11,8 @@ AKV_BEGIN_DECLS
 /* Where the metadata of a cache lives. Without one it is an anonymous mapping whose pages the kernel commits as
  * they are first touched; with one, every array is asked for in full when the cache is created. Only SETUP calls
  * ask; after akv_cache_create() nothing is ever allocated.
- * Outside of it stay the sequences' gates (64 bytes each): the library keeps them for the life of the process, so
- * that a stale handle finds a generation and not a hole.
+ * Outside of it stay the sequences' gates (64 bytes each) and a few kilobytes for each cache: the library keeps them
+ * for the life of the process, so that a stale handle finds a generation and not a hole.
  *
  * `allocate` returns `size` bytes aligned to `alignment` (a power of two, at most 4096), or NULL. The memory need
  * not be zero. Memory that is misaligned is answered with AKV_ERROR_CALLBACK, and so is a throw; but better don't: the
@@ -41,7 +41,9 @@ typedef void (*akv_log_function)(void *context, uint32_t level, const char *mess
  * SETUP    O(1), and up to a second for a call that is inside the old function.
  * Thread   any.
  * Fails    INVALID_ARGUMENT for an unknown level; BUSY when the old function did not return within a second: the new
- *          one is in place, keep the old one and its context alive.
+ *          one is in place, keep the old one and its context alive. BUSY too, and the message says that nothing was
+ *          changed, when the function before the old one, or another akv_set_log(), goes on for a second: so call it
+ *          once from inside a function, and not in a child of a fork() made there.
  * Owns     `context` stays yours and must outlive the hook. */
 AKV_SETUP AKV_NODISCARD akv_status
 akv_set_log(akv_log_function function, void *context, uint32_t max_level) AKV_NOEXCEPT;

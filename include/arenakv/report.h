@@ -1,5 +1,5 @@
 /* report.h: the state as text, for people: a dump with a line per sequence, and a map with a character per block.
- * Made from state.h alone; it knows nothing that state.h does not tell.
+ * Made from what cache.h and state.h tell; it knows nothing else.
  */
 #ifndef ARENAKV_REPORT_H
 #define ARENAKV_REPORT_H

@@ -138,8 +138,9 @@ akv_sequence_set_tokens(akv_cache *cache, akv_sequence sequence, uint32_t first,
 
 /* Commit: the K/V of the first `length` tokens exist, or will when `ticket` ends well (0: they do). Call it when the
  * work is queued. Whole blocks whose tokens are known can be found by others from now on; who finds them while the
- * ticket is open is told to wait. A `length` below what is committed already changes nothing. A ticket that has been
- * retired counts as 0.
+ * ticket is open is told to wait. (Where an equal block was published by another meanwhile, and this one is shared with
+ * a fork or a lease, it and what follows are found when those have ended and this sequence leaves.) A `length` below
+ * what is committed already changes nothing. A ticket that has been retired counts as 0.
  * META     O(1), and no lock, without a ticket; with one, a short lock. The next call that looks into the index
  *          publishes what was committed.
  * Thread   any, per-seq.
@@ -177,7 +178,7 @@ akv_sequence_truncate(akv_cache *cache, akv_sequence sequence, uint32_t length, 
 
 /* Move the length inside the blocks that the sequence has: shorter is akv_sequence_truncate() with KEEP_BLOCKS,
  * longer appends unknown tokens.
- * META     O(1); O(blocks dropped) when shared ones are; a short lock where blocks are dropped.
+ * META     O(blocks dropped) shorter, O(tokens) longer; a short lock where blocks are dropped.
  * Thread   any, per-seq.
  * Fails    as every call, BUSY, PLAN_OPEN, CONTENT_LOST, NO_CAPACITY (over max_tokens), OUT_OF_RANGE (beyond its
  *          blocks: reserve first), PLAN_NEEDED (longer, inside a shared last block: append or reserve instead). */

@@ -74,7 +74,8 @@ typedef struct akv_cache_state {
 
   /* memory of the metadata, in bytes */
   uint64_t metadata_reserved_bytes; /* address space */
-  uint64_t metadata_used_bytes;     /* of it, ever touched: what it costs in memory */
+  uint64_t metadata_used_bytes;     /* of it, ever touched: what it costs in memory, but for small tables and the rest
+                                     * of pages; all of it with PREFAULT or an allocator */
 } akv_cache_state;
 
 #define AKV_CACHE_STATE_INIT                                                                                          \

@@ -12,13 +12,17 @@ constinit std::atomic<std::uint32_t> forks{1};
 
 namespace {
 
+constinit std::atomic<bool> watching{false};
+
 void count_fork() { forks.fetch_add(1, std::memory_order_relaxed); }
 
 }  // namespace
 
-void watch_forks() noexcept {
-  static const int registered = pthread_atfork(nullptr, nullptr, count_fork);
-  static_cast<void>(registered);  // it fails for want of memory only, then a child is not told apart
+bool watch_forks() noexcept {
+  if (watching.load(std::memory_order_acquire)) return true;
+  if (pthread_atfork(nullptr, nullptr, count_fork) != 0) return false;  // for want of memory
+  watching.store(true, std::memory_order_release);                      // two at once count a fork twice, which is fine
+  return true;
 }
 
 std::uint32_t library_copy() noexcept {

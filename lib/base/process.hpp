@@ -11,8 +11,8 @@ namespace akv {
 extern std::atomic<std::uint32_t> forks;
 inline std::uint32_t fork_epoch() noexcept { return forks.load(std::memory_order_relaxed); }
 
-// Start counting forks. Called before the first cache is made.
-void watch_forks() noexcept;
+// Start counting forks, before the first cache is made. False: the host has no memory for it; try again later.
+[[nodiscard]] bool watch_forks() noexcept;
 
 // A number of this copy of the library in this process, so that a handle of another copy is BAD_HANDLE here.
 std::uint32_t library_copy() noexcept;

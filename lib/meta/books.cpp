@@ -17,7 +17,7 @@ std::uint32_t nonzero(std::uint64_t random, std::uint32_t mask) {
 Books::Books(const Config &config, std::uint32_t index, Mutex &mutex, SequenceTable &sequences) noexcept
     : config_(config),
       index_(index),
-      ticket_tag_(nonzero(random_number(), 0xffff)),
+      ticket_tag_(index << 8 | (static_cast<std::uint32_t>(random_number()) & 0xff)),  // no two living caches share it
       math_(config.block_tokens),
       block_tokens_(config.block_tokens),
       mutex_(mutex),
@@ -53,6 +53,7 @@ Status Books::allocate(const akv_allocator *allocator) noexcept {
   const std::uint32_t blocks = config_.num_blocks, sequences = config_.max_sequences,
                       tickets = config_.max_open_tickets;
   plan_memory(config_, memory_);
+  all_touched_ = allocator != nullptr || (config_.flags & AKV_CACHE_PREFAULT) != 0;
   if (Status status = memory_.commit(allocator, (config_.flags & AKV_CACHE_PREFAULT) != 0); status != AKV_OK)
     return status;
   tokens_.take_memory(memory_, blocks, config_.block_tokens);

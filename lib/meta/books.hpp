@@ -124,11 +124,12 @@ class Books {
   void advance_known(Slot slot) noexcept;
 
   // -- publishing --
-  // Is there something to publish that nobody has been told of?
+  // Is there a block to publish that nobody has been told of?
   bool publishable(const Sequence &s) const noexcept {
     const std::uint32_t known = s.known, committed = s.committed;
-    return (known < committed ? known : committed) >= s.publish_at && s.pending == 0;
+    return (known < committed ? known : committed) >= s.publish_at;
   }
+  bool pending(const Sequence &s) const noexcept { return s.pending.load(std::memory_order_acquire) != 0; }
   void publish_later(Slot slot) noexcept;
   // Before anything that looks into the index or moves what sequences share.
   void publish_pending_locked() noexcept;
@@ -153,6 +154,7 @@ class Books {
   SequenceTable &sequences_;
 
   Reservation memory_;
+  bool all_touched_ = false;  // by PREFAULT or an allocator
   TokenStore tokens_;
   Array<SequenceRest> rest_;  // [slot]
   Rows rows_;                 // block tables

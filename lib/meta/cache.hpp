@@ -38,7 +38,7 @@ class Cache : public Books {
     if (AKV_UNLIKELY(room == 0 || s.flags != 0 || length >= s.max_tokens)) return false;
     const std::uint32_t known = s.known == length && token != AKV_TOKEN_UNKNOWN ? length + 1 : std::uint32_t{s.known};
     const std::uint32_t committed = commit ? length + 1 : std::uint32_t{s.committed};
-    if (AKV_UNLIKELY(commit && (known < committed ? known : committed) >= s.publish_at && s.pending == 0)) return false;
+    if (AKV_UNLIKELY(commit && (known < committed ? known : committed) >= s.publish_at)) return false;
     tokens_.of(s.tail_block)[block_tokens_ - room] = token;
     s.room = room - 1;
     s.length = length + 1;

@@ -28,8 +28,8 @@ Status CacheHome::not_entered(akv_sequence sequence, Entry entry) const noexcept
 }
 
 Status CacheHome::enter_all(const akv_sequence *sequences, std::uint32_t count) noexcept {
-  Sequence *const slots = sequences_.data();
   const std::uint32_t capacity = sequences_.capacity(), place = ObjectHandle::place(Kind::sequence, index_);
+  Sequence *const slots = sequences_.data();
   for (std::uint32_t i = 0; i < count; ++i) {
     const Slot slot = ObjectHandle::index(sequences[i]);
     Entry entry = Entry::stale;
@@ -99,7 +99,7 @@ Status CacheHome::move_in(const Config &config, const akv_allocator *allocator, 
 }
 
 Status CacheHome::create(const Config &config, const akv_allocator *allocator, akv_cache *&out) noexcept {
-  watch_forks();
+  if (!watch_forks()) return fail(AKV_ERROR_OUT_OF_MEMORY, "the host has no memory for one more fork handler");
   CacheHome *home = nullptr;
   if (Status status = claim(home); status != AKV_OK) return status;
   const Status status = home->move_in(config, allocator, out);
@@ -108,8 +108,8 @@ Status CacheHome::create(const Config &config, const akv_allocator *allocator, a
 }
 
 // In a child of fork() the mutex and the gates may be shut for ever: touch neither, and don't use this home again.
-Status CacheHome::end_forked() noexcept {
-  handle_.store(0, std::memory_order_release);
+Status CacheHome::end_forked(const akv_cache *handle) noexcept {
+  if (handle_.exchange(0, std::memory_order_acq_rel) == 0) return gone(handle);
   cache().abandon_memory();
   cache().~Cache();
   return AKV_OK;
@@ -119,7 +119,7 @@ Status CacheHome::destroy(akv_cache *handle) noexcept {
   CacheHome *home = nullptr;
   Status status = find(handle, home);
   if (status == AKV_ERROR_FORKED)
-    return homes_[reinterpret_cast<std::uintptr_t>(handle) & 0xff].load(std::memory_order_acquire)->end_forked();
+    return homes_[reinterpret_cast<std::uintptr_t>(handle) & 0xff].load(std::memory_order_acquire)->end_forked(handle);
   if (status != AKV_OK) return status;
   {
     const std::lock_guard<Mutex> lock(home->mutex_);

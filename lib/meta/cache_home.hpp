@@ -62,7 +62,7 @@ class CacheHome {
   static Status forked() noexcept;
   Status not_entered(akv_sequence sequence, Entry entry) const noexcept;
   Status move_in(const Config &config, const akv_allocator *allocator, akv_cache *&out) noexcept;
-  Status end_forked() noexcept;
+  Status end_forked(const akv_cache *handle) noexcept;
 
   static std::atomic<CacheHome *> homes_[AKV_MAX_CACHES + 1];
 

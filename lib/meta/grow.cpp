@@ -299,8 +299,7 @@ Status Cache::append_batch(const akv_batch &batch, const akv_tables *tables, akv
 
   batch.num_tokens != nullptr ? place_batch(batch, batch.num_tokens, growth) : place_batch(batch, OneEach{}, growth);
   // Before anything is published: the new tokens' slots are for writing.
-  const bool decode = batch.num_tokens == nullptr;
-  if (tables != nullptr) table_writer().write(batch, *tables, growth.query_tokens, growth.indices, decode);
+  if (tables != nullptr) table_writer().write(batch, *tables, growth.query_tokens, growth.indices, true);
   if (out_plan != nullptr) *out_plan = growth.made;
   if ((batch.flags & AKV_APPEND_COMMITTED) == 0 || growth.made != AKV_NONE) return AKV_OK;
   for (std::uint32_t row = 0; row < batch.num_sequences; ++row) {

@@ -8,6 +8,8 @@ namespace akv {
 void Cache::end_locked(Slot slot, bool in_flight) noexcept {
   Sequence &s = sequences_[slot];
   SequenceRest &rest = rest_[slot];
+  if (publishable(s) && rest.plan == 0 && absorb_tail_locked(slot))
+    publish_locked(slot);  // what was in the way has gone
   free_duplicates_locked(slot, 0, rest.anchored_blocks);
   if (const std::uint32_t plan = rest.plan; plan != 0) {
     if (!in_flight && s.num_blocks > rest.anchored_blocks) {
@@ -19,7 +21,7 @@ void Cache::end_locked(Slot slot, bool in_flight) noexcept {
       plans_.drop_records(plan, handle_of(slot), [this](const akv_plan_record &r) { condemn_unzeroed_locked(r); });
     }
     leave_plan_locked(slot);
-    if (in_flight && plans_[plan].num_sequences == 0) close_plan_locked(plan);
+    if (in_flight && plans_[plan].num_sequences == 0 && plans_[plan].num_records == 0) close_plan_locked(plan);
   }
   give_back_own_locked(s.table + rest.anchored_blocks, s.num_blocks - rest.anchored_blocks);
   tree_.release(rest.anchor, Hold::sequence);
@@ -44,8 +46,12 @@ void Cache::free_batch_locked(const akv_sequence *sequences, std::uint32_t count
     if (status == AKV_OK) {
       const Entry entry =
           slot < touched_slots_ ? sequences_.enter(slot, ObjectHandle::generation(sequence)) : Entry::stale;
-      if (entry == Entry::entered) end_locked(slot, false);
-      else status = entry == Entry::busy ? AKV_ERROR_BUSY : AKV_ERROR_BAD_HANDLE;
+      if (entry == Entry::entered) {
+        if (pending(sequences_[slot])) publish_pending_locked();  // committed until its gate was shut
+        end_locked(slot, false);
+      } else {
+        status = entry == Entry::busy ? AKV_ERROR_BUSY : AKV_ERROR_BAD_HANDLE;
+      }
     }
     freed += status == AKV_OK;
     stale += status == AKV_ERROR_BAD_HANDLE;

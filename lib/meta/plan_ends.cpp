@@ -61,6 +61,7 @@ void Cache::roll_back_locked(Slot slot) noexcept {
   s.num_blocks = undo.num_blocks;
   s.length = undo.length;
   s.known = std::min<std::uint32_t>(s.known, undo.length);
+  rest.sound = std::min(rest.sound, undo.length);
   ++s.version;
   refresh(slot);
 }

@@ -44,20 +44,26 @@ void Books::commit_locked(Slot slot, std::uint32_t length, std::uint64_t ticket)
 
 // Before anybody looks into the index, see pending.hpp.
 void Books::publish_later(Slot slot) noexcept {
-  sequences_[slot].pending = 1;
-  pending_.add(slot);
+  Sequence &s = sequences_[slot];
+  s.publish_at = (math_.whole_blocks(std::min<std::uint32_t>(s.known, s.committed)) + 1) * block_tokens_;
+  if (s.pending.exchange(kNews, std::memory_order_acq_rel) == 0) pending_.add(slot);
 }
 
+// Who commits while this goes on says so in the same word: nothing is missed between the last look and the end.
 void Books::publish_pending_locked() noexcept {
   pending_.drain([this](Slot slot) {
-    publish_locked(slot);
-    sequences_[slot].pending = 0;
+    std::atomic<std::uint32_t> &pending = sequences_[slot].pending;
+    for (std::uint32_t seen = kQueued;; seen = kQueued) {
+      pending.exchange(kQueued, std::memory_order_acq_rel);
+      publish_locked(slot);
+      if (pending.compare_exchange_strong(seen, 0, std::memory_order_acq_rel)) return;
+    }
   });
 }
 
 // The sequence may be growing in another thread at this moment: of it, only what does not change while it is pending
-// is looked at, and known and committed. Where something is in the way (an equal block that is still being written),
-// nothing is lost: the next commit tries again.
+// is looked at, and known and committed. Where something is in the way (an equal block that is still being written, or
+// a shared block beside an equal published one), the next commit tries again, and the end of the sequence.
 void Books::publish_locked(Slot slot) noexcept {
   Sequence &s = sequences_[slot];
   const std::uint32_t target = math_.whole_blocks(std::min<std::uint32_t>(s.known, s.committed));

@@ -9,7 +9,7 @@ namespace akv {
 
 Status Cache::read_tables(const akv_batch &batch, const akv_tables &tables) noexcept {
   for (std::uint32_t i = 0; i < batch.num_sequences; ++i) {
-    if (AKV_LIKELY(sequences_[slot_of(batch.sequences[i])].pending == 0)) continue;
+    if (AKV_LIKELY(!pending(sequences_[slot_of(batch.sequences[i])]))) continue;
     const ShortLock lock(mutex_);  // which blocks are its own to write to is about to change
     publish_pending_locked();
   }

@@ -33,17 +33,21 @@ struct alignas(64) Sequence {
   Released<std::uint32_t> committed;
   Relaxed<std::uint32_t> num_blocks;  // entries of the table, reserved ones included
   Relaxed<std::uint32_t> flags;
-  Released<std::uint32_t> pending;    // it waits in a list to be published; meanwhile its stretches may move
-  std::uint32_t used_blocks;          // = blocks_for(length)
-  std::uint32_t room;                 // tokens that still fit into the last used block, if it is its own; else 0
-  std::int32_t tail_block;            // the last used block
-  Relaxed<std::uint32_t> publish_at;  // when known and committed reach this, there is something to publish
+  std::atomic<std::uint32_t> pending;  // kQueued, kNews; while it is not 0 the stretches may move under the lock
+  std::uint32_t used_blocks;           // = blocks_for(length)
+  std::uint32_t room;                  // tokens that still fit into the last used block, if it is its own; else 0
+  std::int32_t tail_block;             // the last used block
+  Relaxed<std::uint32_t> publish_at;   // when known and committed reach this, there is something to publish
   std::uint32_t max_tokens;
   std::uint32_t version;  // of the table: changes when an entry is replaced or dropped
 };
 static_assert(sizeof(Sequence) == 64);
 
 constexpr std::uint32_t kNever = ~0u;
+
+// Of `pending`: it waits in a list to be published; and more was committed since somebody last looked.
+constexpr std::uint32_t kQueued = 1;
+constexpr std::uint32_t kNews = 2;
 
 // What an open plan goes back to.
 struct Undo {

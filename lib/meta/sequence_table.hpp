@@ -29,7 +29,8 @@ class SequenceTable {
   const Sequence *data() const noexcept { return slots_.load(std::memory_order_relaxed); }
   Sequence &operator[](std::uint32_t slot) noexcept { return slots_.load(std::memory_order_relaxed)[slot]; }
   const Sequence &operator[](std::uint32_t slot) const noexcept { return slots_.load(std::memory_order_relaxed)[slot]; }
-  std::uint32_t capacity() const noexcept { return capacity_.load(std::memory_order_relaxed); }
+  // Read it before data(): the memory is at least as large as what was read.
+  std::uint32_t capacity() const noexcept { return capacity_.load(std::memory_order_acquire); }
 
   // Shut the gate of a live sequence, if its generation is this one.
   [[nodiscard]] static Entry enter(Sequence &sequence, std::uint32_t generation) noexcept {

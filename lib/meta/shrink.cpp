@@ -23,7 +23,7 @@ Status Cache::check_truncate(const Sequence &s, const SequenceRest &rest, std::u
 bool Cache::truncate_quickly(Slot slot, std::uint32_t length, bool keep_blocks) noexcept {
   Sequence &s = sequences_[slot];
   const std::uint32_t blocks = math_.blocks(length);
-  if (s.pending != 0 || (s.flags & kLost) != 0 || blocks <= rest_[slot].anchored_blocks ||
+  if (pending(s) || (s.flags & kLost) != 0 || blocks <= rest_[slot].anchored_blocks ||
       (!keep_blocks && blocks != s.num_blocks))
     return false;
   cut_lengths(s, length);

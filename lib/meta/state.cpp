@@ -56,6 +56,7 @@ void Cache::read_info(Slot slot, akv_sequence_info &out) noexcept {
 }
 
 std::uint64_t Cache::used_bytes_locked() const noexcept {
+  if (all_touched_) return memory_.bytes() + std::uint64_t{sequences_.capacity()} * sizeof(Sequence);
   std::uint64_t bytes =
       tree_.used_bytes() + lists_.used_bytes() + pool_.used_bytes() + plans_.used_bytes() + holds_.used_bytes();
   const std::uint64_t blocks_used = config_.num_blocks - pool_.never_used();

@@ -72,11 +72,13 @@ Status TableWriter::check_room(const akv_tables &t, std::uint32_t num_sequences,
 
 // Slots of positions first .. first + count - 1. Where K/V exist in a block that is not the sequence's own to write to,
 // there is no slot: a kernel that skips padding leaves them alone.
-void TableWriter::write_slots(std::uint32_t slot, std::uint32_t first, std::uint32_t count,
+void TableWriter::write_slots(std::uint32_t slot, std::uint32_t first, std::uint32_t count, bool appended,
                               std::int64_t *out) const noexcept {
   const Sequence &s = sequences_[slot];
-  const std::uint32_t shared_end = static_cast<std::uint32_t>(
-      std::min<std::uint64_t>(std::uint64_t{rest_[slot].anchored_blocks} * block_tokens_, s.committed));
+  std::uint32_t shared_end = 0;
+  if (!appended)
+    shared_end = static_cast<std::uint32_t>(
+        std::min<std::uint64_t>(std::uint64_t{rest_[slot].anchored_blocks} * block_tokens_, s.committed));
   std::uint32_t at = first;
   for (const std::uint32_t end = first + count; at < end;) {
     const std::uint32_t index = math_.whole_blocks(at), offset = at - index * block_tokens_;
@@ -107,7 +109,7 @@ void TableWriter::write_decode_query(const akv_batch &batch, const akv_tables &t
     for (std::uint32_t i = 0; i < count; ++i) out[i] = static_cast<std::int32_t>(i);
 }
 
-void TableWriter::write_query(const akv_batch &batch, const akv_tables &t) const noexcept {
+void TableWriter::write_query(const akv_batch &batch, const akv_tables &t, bool appended) const noexcept {
   std::uint64_t query = 0;
   for (std::uint32_t i = 0; i < batch.num_sequences; ++i) {
     const std::uint32_t slot = ObjectHandle::index(batch.sequences[i]);
@@ -116,7 +118,7 @@ void TableWriter::write_query(const akv_batch &batch, const akv_tables &t) const
     if (t.query_start_loc != nullptr) t.query_start_loc[i] = static_cast<std::int32_t>(query);
     if (t.positions != nullptr)
       for (std::uint32_t k = 0; k < count; ++k) t.positions[query + k] = std::int64_t{first} + k;
-    if (t.slot_mapping != nullptr) write_slots(slot, first, count, t.slot_mapping + query);
+    if (t.slot_mapping != nullptr) write_slots(slot, first, count, appended, t.slot_mapping + query);
     query += count;
   }
 }
@@ -182,14 +184,13 @@ void TableWriter::write_csr(const akv_batch &batch, const akv_tables &t, Context
   }
 }
 
-// `decode`: one token each, just appended.
 void TableWriter::write(const akv_batch &batch, const akv_tables &t, std::uint64_t query_tokens, std::uint64_t indices,
-                        bool decode) const noexcept {
+                        bool appended) const noexcept {
   const bool chunks = batch.first != nullptr,
              rows = t.block_table != nullptr || t.seq_lens != nullptr || t.first_positions != nullptr;
   const bool csr = t.kv_indptr != nullptr || t.kv_indices != nullptr || t.kv_last_page_len != nullptr;
-  if (decode) write_decode_query(batch, t);
-  else write_query(batch, t);
+  if (appended && batch.num_tokens == nullptr) write_decode_query(batch, t);
+  else write_query(batch, t, appended);
   if (rows && !chunks) write_rows(batch, t, WholeSequences{});
   if (rows && chunks) write_rows(batch, t, UpToQuery{batch, math_});
   if (csr && !chunks) write_csr(batch, t, WholeSequences{});

@@ -20,18 +20,19 @@ class TableWriter {
   Status check_room(const akv_tables &tables, std::uint32_t num_sequences, std::uint64_t query_tokens,
                     std::uint64_t indices, std::uint32_t widest) const noexcept;
 
-  // `decode`: one token each, just appended.
+  // `appended`: just now; all of it is the sequences' own to write to, and what is shared is not looked at.
   void write(const akv_batch &batch, const akv_tables &tables, std::uint64_t query_tokens, std::uint64_t indices,
-             bool decode) const noexcept;
+             bool appended) const noexcept;
 
  private:
   void write_decode_query(const akv_batch &batch, const akv_tables &tables) const noexcept;
-  void write_query(const akv_batch &batch, const akv_tables &tables) const noexcept;
+  void write_query(const akv_batch &batch, const akv_tables &tables, bool appended) const noexcept;
   template <class Contexts>
   void write_rows(const akv_batch &batch, const akv_tables &tables, Contexts contexts) const noexcept;
   template <class Contexts>
   void write_csr(const akv_batch &batch, const akv_tables &tables, Contexts contexts) const noexcept;
-  void write_slots(std::uint32_t slot, std::uint32_t first, std::uint32_t count, std::int64_t *out) const noexcept;
+  void write_slots(std::uint32_t slot, std::uint32_t first, std::uint32_t count, bool appended,
+                   std::int64_t *out) const noexcept;
   void pad(std::uint32_t num_sequences, std::uint64_t query, std::uint64_t index,
            const akv_tables &tables) const noexcept;
 

@@ -61,10 +61,14 @@ akv_status Model::commit(const std::vector<Sequence *> &batch, const std::vector
   return AKV_OK;
 }
 
-void Model::publish_later(Sequence &s) {
+bool Model::publishable(const Sequence &s) const {
   std::uint32_t first = 0;
   while (first < s.path.size() && s.path[first]->linked) ++first;
-  if (s.pending || s.no_publish || std::min(s.known(), s.committed) / config.block_tokens <= first) return;
+  return !s.no_publish && std::min(s.known(), s.committed) / config.block_tokens > first;
+}
+
+void Model::publish_later(Sequence &s) {
+  if (s.pending || !publishable(s)) return;
   s.pending = true;
   pending_.push_back(&s);
 }

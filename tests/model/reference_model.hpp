@@ -202,6 +202,7 @@ class Model {
   void share(Sequence &s, std::uint32_t blocks);
   void copy_tail(Sequence &s, Plan &plan);
   void publish(Sequence &s);
+  bool publishable(const Sequence &s) const;
   void publish_later(Sequence &s);
   void note_ticket(Sequence &s, std::uint64_t from, std::uint64_t first, std::uint64_t last);
   void truncate_path(Sequence &s, std::uint32_t blocks, bool inside);

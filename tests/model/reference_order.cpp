@@ -132,6 +132,7 @@ void Model::abandon_plan(Plan &plan) {
       somebody_let_go();
     }
     s.tokens.resize(s.undo_length);
+    s.sound = std::min(s.sound, s.undo_length);
   }
   close(plan);
 }

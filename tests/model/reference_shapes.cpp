@@ -82,6 +82,7 @@ akv_status Model::set_length(Sequence &s, std::uint32_t length) {
 
 void Model::free(Sequence &s, bool in_flight) {
   publish_pending();
+  if (s.plan == nullptr && publishable(s) && absorb(s)) publish(s);  // what was in the way has gone
   drop_duplicates(s, 0);
   Plan *plan = s.plan;
   if (plan != nullptr) {
@@ -97,7 +98,7 @@ void Model::free(Sequence &s, bool in_flight) {
     }
     plan->sequences.remove(&s);
     s.plan = nullptr;
-    if (in_flight && plan->sequences.empty()) close(*plan);
+    if (in_flight && plan->sequences.empty() && plan->records.empty()) close(*plan);
   }
   for (std::size_t at = s.path.size(); at < s.table.size(); ++at) give_back(s.table[at]);
   sequences.remove_if([&s](const Sequence &other) { return &other == &s; });

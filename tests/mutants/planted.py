@@ -1,7 +1,8 @@
 """planted.py: the bugs that run.py plants, one at a time, and the test that must notice.
 
-Each is a text that stands exactly once in a file of lib/, what stands there instead, and the quickest killer: a filter of
-the contract tests, or "model" for random operations against the reference model. It knows no build.
+Each is a text that stands exactly once in a file of lib/, what stands there instead, and the quickest killers: filters of
+the contract tests, or "model" for random operations against the reference model, "threads" for many threads and a shadow
+of the K/V, "memory" for failing allocations, "realtime" for decode steps under RealtimeSanitizer. It knows no build.
 """
 from __future__ import annotations
 
@@ -78,4 +79,37 @@ MUTANTS = (
            "if (Status status = check_growth_locked(growth, may_plan); status != AKV_OK) {\n"
            "    append_blocks_locked(slot_of(batch.sequences[0]), std::min(1u, supply_.secured()));\n"
            "    return status;\n  }\n\n  supply_.gather(", "step:*,sequence:*,abuse:*"),
+    Mutant("content is evicted that queued work may still read", "lib/meta/prefix/run_holds.cpp",
+           "    if (!tickets_.settled(run.release_epoch)) break;\n", "", "threads"),
+    Mutant("freed blocks of a busy cache are used again at once", "lib/meta/block_pool.hpp",
+           "if (tickets_.settled(tickets_.newest())) ids_->give_back(ids, count);",
+           "if (tickets_.num_open() < 100) ids_->give_back(ids, count);", "threads"),
+    Mutant("a leased block is written to again", "lib/meta/prefix/run_tree.hpp",
+           "return r.num_children == 0 && r.holds[0] == 1 && r.holds[1] == 0 && r.holds[2] == 0;",
+           "return r.num_children == 0 && r.holds[0] == 1 && r.holds[1] == 0;", "threads"),
+    Mutant("a hit does not tell what to wait for", "lib/meta/prefix/run_match.cpp",
+           "    walk.wait = std::max(walk.wait, wait_for(child, matched));\n", "", "threads"),
+    Mutant("blocks of abandoned work are not condemned", "lib/meta/scrub.cpp",
+           "  for (std::uint32_t i = 0; i < count; ++i) scrubber_.condemn(ids[i]);\n", "", "threads"),
+    Mutant("a gate is left open by a batch that was refused", "lib/meta/cache_home.cpp",
+           "    leave_all(sequences, i);\n", "", "threads"),
+    Mutant("two pops of a shared magazine hand out one block", "lib/meta/supply.hpp",
+           "      magazine.count = there - count;\n", "      if (thread_index() % 64 != 63) magazine.count = there - count;\n",
+           "threads"),
+    Mutant("a refused create keeps its place", "lib/meta/cache_home.cpp",
+           "  if (status != AKV_OK) home->claimed_.store(false, std::memory_order_release);\n", "", "memory"),
+    Mutant("a refused create keeps what the host gave", "lib/mem/reservation.cpp",
+           "% kPage != 0) {\n    release();\n", "% kPage != 0) {\n    memory_ = nullptr;\n", "memory"),
+    Mutant("destroy leaves the metadata mapped", "lib/mem/reservation.cpp",
+           "    munmap(memory_, planned_);\n", "", "memory"),
+    Mutant("a report without memory ends the process", "lib/api/report.cpp",
+           "catch (const std::bad_alloc &)", "catch (const std::bad_array_new_length &)", "memory"),
+    Mutant("a commit allocates", "lib/meta/publish.cpp",
+           "  sequences_[slot].pending = 1;\n", "  sequences_[slot].pending = 1;\n  ::operator delete(::operator new(8));\n",
+           "memory"),
+    Mutant("a decode step takes the cache's lock for each new block", "lib/meta/grow.cpp",
+           "  if (growth.shared_tails != 0 || growth.new_blocks > Magazine::kCapacity || scrubber_.looking()) return false;\n",
+           "  if (growth.new_blocks != 0) return false;\n", "realtime"),
+    Mutant("the lock of a refill is not marked", "lib/meta/short_lock.hpp",
+           "    AKV_BLOCKING_SCOPE;\n    mutex_.unlock();", "    mutex_.unlock();", "realtime"),
 )

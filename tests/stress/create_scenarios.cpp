@@ -48,6 +48,13 @@ void create_with(Trial &trial, const akv_cache_config *config) {
   trial.try_call([&] { return akv_cache_create(config, &cache); });
   use(cache);
   destroy(cache);
+  // What stays is there once, however many caches come and go.
+  const Outstanding before = outstanding();
+  for (int i = 0; i < 3; ++i) {
+    Trial::ok(akv_cache_create(config, &cache), "create again");
+    destroy(cache);
+  }
+  if (!(outstanding() == before)) Trial::fail("a cache that was made and destroyed leaves something behind");
 }
 
 void create_with(Trial &trial, void (*change)(akv_cache_config &)) {

@@ -25,12 +25,13 @@ struct Options {
   std::uint32_t threads = 8;
 };
 
-// Small pools, so that everything is evicted all the time; each shape looks at something else.
+// Small pools, so that everything is evicted all the time; each shape looks at something else. In the last one there
+// are more threads than magazines.
 constexpr Shape kShapes[] = {
-    {1800, 4, 112, 15, 0, 256, AKV_BLOCK_ALLOCATOR_STACK, AKV_SCRUB_DOMAIN},
-    {3000, 3, 96, 14, 60, 32, AKV_BLOCK_ALLOCATOR_BUDDY, AKV_SCRUB_NONE},
-    {4000, 2, 112, 15, 5, 64, AKV_BLOCK_ALLOCATOR_STACK, AKV_SCRUB_ALWAYS},
-    {600, 16, 104, 15, 2, 128, AKV_BLOCK_ALLOCATOR_BUDDY, AKV_SCRUB_DOMAIN},
+    {1800, 4, 112, 15, 0, 256, AKV_BLOCK_ALLOCATOR_STACK, AKV_SCRUB_DOMAIN, 1},
+    {3000, 3, 96, 14, 60, 32, AKV_BLOCK_ALLOCATOR_BUDDY, AKV_SCRUB_NONE, 1},
+    {4000, 2, 112, 15, 5, 64, AKV_BLOCK_ALLOCATOR_STACK, AKV_SCRUB_ALWAYS, 1},
+    {600, 16, 104, 5, 2, 128, AKV_BLOCK_ALLOCATOR_BUDDY, AKV_SCRUB_DOMAIN, 3},
 };
 
 // All are gone: every block is there, once, and one sequence can have them all.
@@ -69,13 +70,14 @@ void run(const Shape &shape, const Options &options, std::uint64_t operations, s
   std::uint64_t refused = 0;
   std::thread watcher([&] { watch(world, seen); });
   std::thread abuser([&] { refused = abuse(world); });
-  std::barrier everybody(static_cast<std::ptrdiff_t>(options.threads));
+  const std::uint32_t threads = options.threads * shape.times_threads;
+  std::barrier everybody(static_cast<std::ptrdiff_t>(threads));
   std::vector<std::thread> workers;
-  for (std::uint32_t i = 0; i < options.threads; ++i)
-    workers.emplace_back([&world, &everybody, i, operations, &options] {
+  for (std::uint32_t i = 0; i < threads; ++i)
+    workers.emplace_back([&world, &everybody, i, operations, threads] {
       Worker worker(world, i + 1);
       everybody.arrive_and_wait();
-      worker.run(operations / options.threads);
+      worker.run(operations / threads);
       everybody.arrive_and_wait();  // nobody's sequences leave while others still work
       worker.wind_down();
     });

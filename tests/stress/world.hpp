@@ -14,6 +14,7 @@ namespace akv::stress {
 struct Shape {
   std::uint32_t num_blocks, block_tokens, max_sequences, sequences_per_worker, magazine_blocks, max_open_tickets,
       block_allocator, scrub;
+  std::uint32_t times_threads;  // so many times the workers that were asked for
 };
 
 // Handles that other threads pick up: living ones to look at, dead ones to misuse.
