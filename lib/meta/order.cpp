@@ -55,7 +55,8 @@ std::uint32_t Cache::mark_lost_locked(std::uint64_t ticket, bool zeroing) noexce
     const std::uint32_t sound = sound_without_locked(ticket, slot);
     const bool reserve = zeroing && written_under(rest, ticket) && s.num_blocks > s.used_blocks;
     if (sound >= s.length && sound >= s.committed && !reserve) continue;
-    const std::uint32_t first = std::max(rest.anchored_blocks, math_.whole_blocks(sound));
+    // Among its shared entries may be duplicates, which are its own; to zero one block more does no harm.
+    const std::uint32_t first = math_.whole_blocks(sound);
     if (first < s.num_blocks) condemn_locked(s.table + first, s.num_blocks - first);
     if ((s.flags & kLost) != 0) {
       rest.sound = std::min(rest.sound, sound);

@@ -142,3 +142,21 @@ TEST_CASE("leaving: B14 what one thread commits is found at once, and is freed w
   looker.join();
   cache.state();
 }
+
+TEST_CASE("leaving: what was computed twice is zeroed for its next user when the work that computed it has failed") {
+  Cache cache;
+  const akv_sequence first = cache.create(count_up(0, 9)).sequence, second = cache.create(count_up(0, 9)).sequence;
+  const std::int32_t twin = cache.blocks(second)[0];
+  OK(akv_sequence_commit(cache, first, 8, AKV_NONE));
+  const akv_ticket ticket = cache.open_ticket();
+  OK(akv_sequence_commit(cache, second, 8, ticket));
+  REQUIRE(cache.state().duplicate_blocks == 2);
+  OK(akv_ticket_abandon(cache, ticket, nullptr));
+  OK(akv_sequence_truncate(cache, second, 0, 0));
+  const akv_created next = cache.create(count_up(500, cache.free_blocks() * std::size_t{4}));
+  bool zeroed = false;
+  for (const akv_plan_record &record : cache.records(next.plan))
+    zeroed |= record.kind == AKV_PLAN_ZERO && record.target_block == twin;
+  CHECK(zeroed);
+  cache.finish(next.plan);
+}

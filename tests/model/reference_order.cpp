@@ -55,8 +55,7 @@ std::uint32_t Model::abandon(std::uint64_t ticket) {
       sound = std::min(sound, first_planned(s));
     const bool reserve = zeroing && touched && s.table.size() > blocks_of(s.length());
     if (sound == s.length() && !reserve) continue;
-    for (std::size_t at = std::max<std::size_t>(s.path.size(), sound / config.block_tokens); at < s.table.size(); ++at)
-      condemn(s.table[at]);
+    for (std::size_t at = sound / config.block_tokens; at < s.table.size(); ++at) condemn(s.table[at]);
     s.sound = s.lost ? std::min(s.sound, sound) : sound;
     lost += !s.lost;
     s.lost = true;

@@ -1,8 +1,9 @@
 """planted.py: the bugs that run.py plants, one at a time, and the test that must notice.
 
-Each is a text that stands exactly once in a file of lib/, what stands there instead, and the quickest killers: filters of
-the contract tests, or "model" for random operations against the reference model, "threads" for many threads and a shadow
-of the K/V, "memory" for failing allocations, "realtime" for decode steps under RealtimeSanitizer. It knows no build.
+Each is a text that stands exactly once in a file of lib/, what stands there instead, and the quickest killers: filters
+of the contract tests, or "model" for random operations against the reference model, "threads" for many threads and a
+shadow of the K/V, "memory" for failing allocations, "realtime" for decode steps under RealtimeSanitizer. It knows no
+build.
 """
 from __future__ import annotations
 
@@ -94,8 +95,8 @@ MUTANTS = (
     Mutant("a gate is left open by a batch that was refused", "lib/meta/cache_home.cpp",
            "    leave_all(sequences, i);\n", "", "threads"),
     Mutant("two pops of a shared magazine hand out one block", "lib/meta/supply.hpp",
-           "      magazine.count = there - count;\n", "      if (thread_index() % 64 != 63) magazine.count = there - count;\n",
-           "threads"),
+           "      magazine.count = there - count;\n",
+           "      if (thread_index() % 64 != 63) magazine.count = there - count;\n", "threads"),
     Mutant("a refused create keeps its place", "lib/meta/cache_home.cpp",
            "  if (status != AKV_OK) home->claimed_.store(false, std::memory_order_release);\n", "", "memory"),
     Mutant("a refused create keeps what the host gave", "lib/mem/reservation.cpp",
@@ -105,10 +106,11 @@ MUTANTS = (
     Mutant("a report without memory ends the process", "lib/api/report.cpp",
            "catch (const std::bad_alloc &)", "catch (const std::bad_array_new_length &)", "memory"),
     Mutant("a commit allocates", "lib/meta/publish.cpp",
-           "  sequences_[slot].pending = 1;\n", "  sequences_[slot].pending = 1;\n  ::operator delete(::operator new(8));\n",
-           "memory"),
+           "  sequences_[slot].pending = 1;\n",
+           "  sequences_[slot].pending = 1;\n  ::operator delete(::operator new(8));\n", "memory"),
     Mutant("a decode step takes the cache's lock for each new block", "lib/meta/grow.cpp",
-           "  if (growth.shared_tails != 0 || growth.new_blocks > Magazine::kCapacity || scrubber_.looking()) return false;\n",
+           "  if (growth.shared_tails != 0 || growth.new_blocks > Magazine::kCapacity || scrubber_.looking())"
+           " return false;\n",
            "  if (growth.new_blocks != 0) return false;\n", "realtime"),
     Mutant("the lock of a refill is not marked", "lib/meta/short_lock.hpp",
            "    AKV_BLOCKING_SCOPE;\n    mutex_.unlock();", "    mutex_.unlock();", "realtime"),

@@ -3,8 +3,8 @@
 
     tests/mutants/run.py [--full]       without --full only those marked quick
 
-The copy is built once; a bug costs the files it touches and its killer. A bug whose text no longer stands exactly once in
-its file is an error: whoever changes that code plants it anew. It knows Meson and the names of test programs.
+The copy is built once; a bug costs the files it touches and its killer. A bug whose text no longer stands exactly once
+in its file is an error: whoever changes that code plants it anew. It knows Meson and the names of test programs.
 """
 from __future__ import annotations
 
@@ -43,11 +43,10 @@ def build(folder: pathlib.Path) -> None:
 def commands(tree: pathlib.Path, folder: pathlib.Path, name: str) -> list[list[object]]:
     """The killers of this name, which are separated by commas: words with a meaning of their own, and filters."""
     contract, model, threads, memory = (folder / program for program in PROGRAMS)
-    library = next(folder.glob("lib/libarenakv.so.*.*.*"))
     special = {
         "model": [model, "--operations", 200_000],
         "threads": [threads, "--operations", 400_000],
-        "memory": [memory, library, tree / "include" / "arenakv"],
+        "memory": [memory, folder / "lib" / "libarenakv.so", tree / "include" / "arenakv"],
         "realtime": [sys.executable, tree / "tests" / "stress" / "realtime.py", "clang++-22", tree / "include",
                      tree / "lib", *sorted((tree / "lib").rglob("*.cpp"))],
     }
