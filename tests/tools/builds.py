@@ -8,6 +8,8 @@ import shutil
 import subprocess
 import sys
 
+import provision
+
 
 @dataclasses.dataclass(frozen=True)
 class Build:
@@ -15,16 +17,17 @@ class Build:
     options: tuple
     compiler: tuple = ()  # CC, CXX; empty: the system's own
     suites: tuple = ()    # empty: all
-    wants: str = ""       # a program without which it is skipped
+    wants: tuple = ()     # programs and files without which it is skipped
+    sanitizer: bool = True
 
 
 SANITIZER = ("-Ddebug=true", "-Doptimization=1", "-Dsanitizer_runtime=true", "-Db_lundef=false")
 BUILDS = (
     Build("asan", SANITIZER + ("-Db_sanitize=address,undefined",), suites=("unit", "contract", "model", "stress")),
     Build("tsan", SANITIZER + ("-Db_sanitize=thread",), ("clang-19", "clang++-19"),
-          ("unit", "contract", "model", "stress"), "clang++-19"),
+          ("unit", "contract", "model", "stress"), ("clang++-19", provision.TSAN_RUNTIME)),
     # (Under sanitizers gcc warns about the standard library's own code.)
-    Build("release", ("-Dbuildtype=release", "--werror")),
+    Build("release", ("-Dbuildtype=release", "--werror"), sanitizer=False),
 )
 
 
@@ -37,47 +40,56 @@ class Result:
 
 
 def choose(names):
-    """The builds that have the suites of these names; all without names."""
-    if not names:
-        return BUILDS
-    chosen = [build for build in BUILDS if build.name in names]
-    if any(name not in {build.name for build in BUILDS} for name in names):
-        chosen.append(BUILDS[-1])
-    return list(dict.fromkeys(chosen))
+    """(build, its suites) for these names of builds and suites; all without names."""
+    builds = {build.name: build for build in BUILDS}
+    chosen = [(build, build.suites) for build in BUILDS if not names or build.name in names]
+    suites = tuple(name for name in names or () if name not in builds)
+    return chosen + ([(builds["release"], suites)] if suites else [])
 
 
-def run(root, build, names, full, environment):
-    if build.wants and not shutil.which(build.wants, path=environment["PATH"]):
-        return Result(build.name, True, [], [(f"the {build.name} build", f"{build.wants} is not installed")])
+def run(root, build, suites, full, environment):
+    if missing := [want for want in build.wants if not provision.present(want)]:
+        return Result(build.name, True, [], [(f"the {build.name} build", f"{missing[0]} is not installed")])
+    print(f"\n== {build.name}: {', '.join(suites) or 'all suites'} ==", flush=True)
     folder = root / "build" / build.name
-    compilers = dict(zip(("CC", "CXX"), build.compiler))
-    if not (folder / "build.ninja").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run(["meson", "setup", str(folder), str(root), "-Dtests=true", *build.options],
-                       env={**environment, **compilers}, check=True)
-    suites = [name for name in names or () if name != build.name] or list(build.suites)
+    if not set_up(root, folder, build, environment):
+        return Result(build.name, False, ["it can't be configured or compiled, see above"], [])
+    setup = "full" if full and not build.sanitizer else "quick"
     # It builds what these suites want, and no more.
-    command = ["meson", "test", "-C", str(folder), "--print-errorlogs", "--num-processes", "2"]
-    command += ["--setup", "full" if full else "quick"]
+    command = ["meson", "test", "-C", str(folder), "--print-errorlogs", "--num-processes", "2", "--setup", setup]
     for suite in suites:
         command += ["--suite", suite]
-    command += [] if full else ["--no-suite", "full"]  # the setup alone does not hold where suites are named
-    print(f"\n== {build.name}: {', '.join(suites) or 'all suites'} ==", flush=True)
-    if not suites:
-        subprocess.run(["ninja", "-C", str(folder)], env=environment, check=True)
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    command += [] if setup == "full" else ["--no-suite", "full"]  # the setup alone does not hold where suites are named
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True, errors="replace")
     lines = []
     for line in process.stdout:
         sys.stdout.write(line)
         sys.stdout.flush()
         lines.append(line.rstrip())
-    passed = process.wait() == 0
-    return Result(build.name, passed, closing(lines), skipped(folder, "full" if full else "quick"))
+    summary = closing(lines)
+    passed = process.wait() == 0 and bool(summary)
+    return Result(build.name, passed, summary or [f"no test has the suite {', '.join(suites)}"], skipped(folder, setup))
+
+
+def set_up(root, folder, build, environment):
+    """Configure the folder, anew where the options have changed."""
+    stamp = folder / ".arenakv-options"
+    if not stamp.exists() or stamp.read_text() != repr(build):
+        shutil.rmtree(folder, ignore_errors=True)
+        compilers = dict(zip(("CC", "CXX"), build.compiler))
+        done = subprocess.run(["meson", "setup", str(folder), str(root), "-Dtests=true", *build.options],
+                              env={**environment, **compilers}, check=False)
+        if done.returncode != 0:
+            return False
+        stamp.write_text(repr(build))
+    if build.suites:
+        return True
+    return subprocess.run(["ninja", "-C", str(folder)], env=environment, check=False).returncode == 0
 
 
 def closing(lines):
     """The runner's own last words: the lines from "Ok:" on."""
-    start = next((i for i, line in enumerate(lines) if line.startswith("Ok:")), len(lines))
+    start = max((i for i, line in enumerate(lines) if line.startswith("Ok:")), default=len(lines))
     return [line for line in lines[start:] if line and not line.startswith("Full log")]
 
 

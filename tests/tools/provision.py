@@ -7,13 +7,14 @@ import shutil
 import subprocess
 import sys
 
+TSAN_RUNTIME = "/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.tsan-x86_64.a"
 # A program or file that tells whether the package is there, and the package.
 SYSTEM = (
     ("/usr/include/catch2", "catch2"),
     ("pkg-config", "pkg-config"),
     ("g++", "g++"),
     ("clang++-19", "clang-19"),
-    ("/usr/lib/llvm-19/lib/clang/19/lib/linux/libclang_rt.tsan-x86_64.a", "libclang-rt-19-dev"),
+    (TSAN_RUNTIME, "libclang-rt-19-dev"),
     ("clang++-22", "clang-22"),
     ("/usr/lib/llvm-22/lib/clang/22/lib/linux/libclang_rt.rtsan-x86_64.a", "libclang-rt-22-dev"),
 )
@@ -49,7 +50,8 @@ def python_tools(root):
     venv = root / ".venv"
     if not (venv / "bin" / "pip").exists():
         made = call(sys.executable, "-m", "venv", str(venv))
-        if not made and os.geteuid() == 0:  # Debian keeps ensurepip in a package of its own
+        if not made and os.geteuid() == 0 and shutil.which("apt-get"):  # Debian keeps ensurepip in a package of its own
+            call("apt-get", "update", "-q", stdout=subprocess.DEVNULL)
             call("apt-get", "install", "-yq", "python3-venv", stdout=subprocess.DEVNULL)
             made = call(sys.executable, "-m", "venv", "--clear", str(venv))
         if not made:

@@ -11,6 +11,8 @@ ROWS = {
     "B5": "append a token; clear result beyond capacity",
     "B6": "free: instant reuse; a second free is safe",
     "B7": "statistics",
+    "B9": "memory calculator, as far as it is numbers of a cache",
+    "B11": "buddy allocator",
     "B12": "no lock contention between sequences",
     "B14": "thread safety stated and tested",
     "B15": "block sizes",
@@ -22,6 +24,7 @@ ROWS = {
     "D4": "statistics of slots and blocks",
     "D6": "the named defects can't happen",
     "D7": "can_extend, read-back, slots' own error, owner",
+    "E1": "bytes of a context",
     "S1": "a stable extern \"C\" API, metadata apart",
     "S2": "hand-written C headers",
     "S4": "dlopen, linked, embedded",
@@ -54,7 +57,9 @@ def show(root):
         print(f"{row}  {promise}")
         for proof in found.get(row, ("NO TEST NAMES IT",)):
             print(f"      {proof}")
-    lacking = [row for row in ROWS if row not in found]
-    print(f"\n{len(ROWS) - len(lacking)} of {len(ROWS)} rows of this release are named by tests"
-          + (f"; not {', '.join(lacking)}" if lacking else ""))
+    for row in sorted(set(found) - set(ROWS)):
+        print(f"{row} is no row of this release: {found[row][0]}")
+    lacking = [row for row in ROWS if row not in found] + sorted(set(found) - set(ROWS))
+    print(f"\n{sum(row in found for row in ROWS)} of {len(ROWS)} rows of this release are named by tests"
+          + (f"; look at {', '.join(lacking)}" if lacking else ""))
     return 1 if lacking else 0
