@@ -15,7 +15,7 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ABI = HERE.parent / "abi"
-HELPERS = {"tree.py", "public_api.py", "compilers.py", "measure.py", "test_checkers.py"}
+HELPERS = {"tree.py", "public_api.py", "compilers.py", "measure.py", "test_checkers.py", "installed.py"}
 
 THING_H = """/* thing.h: a thing. */
 #ifndef ARENAKV_THING_H

@@ -13,6 +13,7 @@ SYSTEM = (
     ("/usr/include/catch2", "catch2"),
     ("pkg-config", "pkg-config"),
     ("g++", "g++"),
+    ("cmake", "cmake"),
     ("clang++-19", "clang-19"),
     (TSAN_RUNTIME, "libclang-rt-19-dev"),
     ("clang++-22", "clang-22"),

@@ -7,10 +7,13 @@ import re
 
 ROWS = {
     "A4": "metadata and copies are told apart",
+    "A6": "geometry: KV heads are not query heads",
+    "A23": "query heads apart; what GQA saves",
     "B3": "allocate for a request, fail fast",
     "B5": "append a token; clear result beyond capacity",
     "B6": "free: instant reuse; a second free is safe",
     "B7": "statistics",
+    "B8": "dump and block map",
     "B9": "memory calculator, as far as it is numbers of a cache",
     "B11": "buddy allocator",
     "B12": "no lock contention between sequences",

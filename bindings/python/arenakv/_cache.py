@@ -106,7 +106,11 @@ class Cache:
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
                  trace: Optional[TracebackType]) -> None:
-        self.close()
+        try:
+            self.close()
+        except ArenakvError:
+            if kind is None:
+                raise  # else the exception that ends the block is the one to tell
 
     def __repr__(self) -> str:
         return "<arenakv.Cache closed>" if self.closed else f"<arenakv.Cache {self._handle:#018x}>"

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Iterable, List, Optional, Type
 
 from . import _native
+from ._errors import ArenakvError, HandleError
 from ._state import SequenceInfo
 
 if TYPE_CHECKING:
@@ -62,8 +63,15 @@ class Sequence:
 
     def __exit__(self, kind: Optional[Type[BaseException]], error: Optional[BaseException],
                  trace: Optional[TracebackType]) -> None:
-        if not self._freed and not self._cache.closed:
+        if self._freed or self._cache.closed:
+            return
+        try:
             self.free()
+        except HandleError:
+            pass  # it has gone with its cache, which another thread closed
+        except ArenakvError:
+            if kind is None:
+                raise  # else the exception that ends the block is the one to tell
 
     def __repr__(self) -> str:
         return f"<arenakv.Sequence {self._handle:#018x}{' freed' if self._freed else ''}>"

@@ -1,6 +1,7 @@
 // json_file.hpp: where the JSON goes: nowhere, to the standard output, or to a file. It knows text, not what is in it.
 //
-// The file is opened before the replay, so that a path that can't be written to is told at once and not after minutes.
+// The file is opened before the replay, so that a path that can't be written to is told at once and not after minutes;
+// what it holds goes when the new results are there.
 #pragma once
 
 #include <cstdio>

@@ -6,11 +6,13 @@
 #include "command/json_file.hpp"
 #include "command/report.hpp"
 #include "command/results_json.hpp"
+#include "error.hpp"
 #include "progress.hpp"
 #include "verify/verifier.hpp"
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <memory>
 
 namespace replay {
@@ -65,6 +67,8 @@ Results replay_workload(const Options &options, Workload &workload) {
 int replay_command(Words words) {
   const Options options = read_options(words);
   if (options.help) return print_replay_help(stdout);
+  if (std::error_code none; !options.trace.empty() && std::filesystem::equivalent(options.trace, options.json, none))
+    throw UsageError("--json " + quoted(options.json) + " is the trace itself");
   const auto workload = make_workload(options);
   JsonFile json(options.json);
   const Results results = replay_workload(options, *workload);
