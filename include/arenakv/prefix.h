@@ -69,7 +69,8 @@ typedef struct akv_explanation {
 #define AKV_EXPLANATION_INIT {sizeof(akv_explanation), 0u, 0u, 0u, 0u, 0u, 0u, 0u}
 
 /* Explain a match, for the operator: it tells that another domain has the same tokens, so do not show it to tenants.
- * SETUP    O(live sequences x blocks + prompts' first runs x cached blocks): for diagnosis, not for every request; holds the cache's lock.
+ * SETUP    O(live sequences x blocks + prompts' first runs x cached blocks): for diagnosis, not for every request;
+ *          holds the cache's lock.
  * Thread   any; sequences that are inside another call at this moment are passed over.
  * Fails    as every call. */
 AKV_SETUP AKV_NODISCARD akv_status
