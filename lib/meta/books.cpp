@@ -126,6 +126,7 @@ Slot Books::take_slot_locked(std::uint64_t domain, const akv_sequence_options &o
   s.committed = 0;
   s.num_blocks = 0;
   s.flags = 0;
+  s.pending.store(0, std::memory_order_relaxed);  // of a cache that ended here
   s.max_tokens = max_tokens;
   s.version = 1;
   SequenceRest &rest = rest_[slot];

@@ -160,3 +160,17 @@ TEST_CASE("leaving: what was computed twice is zeroed for its next user when the
   CHECK(zeroed);
   cache.finish(next.plan);
 }
+
+TEST_CASE("leaving: a cache that ends with commits nobody has looked at leaves nothing behind for the next one") {
+  for (int round = 0; round < 2; ++round) {
+    Cache cache;
+    for (int i = 0; i < 8; ++i) {
+      akv_created created = AKV_CREATED_INIT;
+      OK(cache.try_create({}, 0, created));
+      const Tokens tokens = count_up(100 * i, 5);
+      for (const std::int32_t &token : tokens)
+        OK(akv_sequence_append(cache, created.sequence, &token, 1, AKV_APPEND_COMMITTED, nullptr));
+      if (round == 1) CHECK(cache.match(tokens).cached_tokens == 4);
+    }
+  }
+}
