@@ -1,6 +1,6 @@
 /* first_steps.c: three prompts in a small cache, to learn the library from.
  * It has no model and no K/V memory: where those come in, a comment says so. Against an installed library:
- *   cc first_steps.c $(pkg-config --cflags --libs arenakv) -Wl,-rpath,$(pkg-config --variable=libdir arenakv) && ./a.out
+ *   cc first_steps.c $(pkg-config --cflags --libs arenakv) -Wl,-rpath,$(pkg-config --variable=libdir arenakv)
  */
 #include <arenakv.h>
 

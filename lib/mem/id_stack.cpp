@@ -8,6 +8,7 @@
 namespace akv {
 
 void IdStack::take(std::uint32_t count, std::int32_t *out) noexcept {
+  if (count == 0) return;  // `out` may be NULL then
   const std::uint32_t recycled = std::min(count, depth_);
   depth_ -= recycled;
   // In the order in which they were given back: a run that was evicted is laid out again as it was.
@@ -16,6 +17,7 @@ void IdStack::take(std::uint32_t count, std::int32_t *out) noexcept {
 }
 
 void IdStack::give_back(const std::int32_t *ids, std::uint32_t count) noexcept {
+  if (count == 0) return;
   std::memcpy(ids_.data + depth_, ids, count * sizeof(std::int32_t));
   depth_ += count;
   deepest_ = std::max(deepest_, depth_);

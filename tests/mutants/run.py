@@ -65,12 +65,17 @@ def killer(tree: pathlib.Path, folder: pathlib.Path, name: str) -> tuple[int, st
     return status, said
 
 
+def cannot_be_planted() -> list[str]:
+    """The bugs, of all of them, whose text does not stand exactly once in its file."""
+    counts = [(mutant, (ROOT / mutant.path).read_text().count(mutant.old)) for mutant in MUTANTS]
+    return [f"{mutant.bug}: {mutant.path} has its text {count} times, not once: plant it anew"
+            for mutant, count in counts if count != 1]
+
+
 def plant(tree: pathlib.Path, folder: pathlib.Path, mutant) -> str | None:
     """None if the bug was noticed, or what is wrong."""
     path = tree / mutant.path
     sound = path.read_text()
-    if sound.count(mutant.old) != 1:
-        return f"{mutant.path} has its text {sound.count(mutant.old)} times, not once: plant it anew"
     path.write_text(sound.replace(mutant.old, mutant.new))
     try:
         build(folder)
@@ -86,6 +91,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--full", action="store_true", default=os.environ.get("ARENAKV_TESTS_FULL") == "1")
     wanted = [mutant for mutant in MUTANTS if parser.parse_args().full or mutant.quick]
+    if stale := cannot_be_planted():
+        raise SystemExit("\n".join(stale))
     failures = 0
     with tempfile.TemporaryDirectory(prefix="arenakv-mutants-") as place:
         tree, folder = pathlib.Path(place) / "tree", pathlib.Path(place) / "build"
