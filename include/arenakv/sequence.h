@@ -226,7 +226,7 @@ typedef struct akv_sequence_info {
   uint32_t known;
   uint32_t committed;
   uint32_t published_tokens; /* can be found by others (whole blocks) */
-  uint32_t sound_tokens;     /* = length, or less after akv_ticket_abandon(): truncate to this, or free */
+  uint32_t sound_tokens;     /* = length; after CONTENT_LOST what is left of it: truncate to this, or free */
   uint32_t num_blocks;       /* blocks of its table, reserved ones included */
   uint32_t shared_blocks;    /* of these, not its own to write to: in the index, or shared with a fork or lease */
   uint32_t capacity;         /* tokens its blocks can hold */
