@@ -12,8 +12,8 @@
  *   AKV_KERNEL  read KV bytes to compute                    move KV bytes, block
  *   AKV_WAIT    block, always with a deadline
  *
- * A stream parameter appears if and only if the class is ORDER, COPY, KERNEL or WAIT.
- * This release has SETUP and META functions only: it moves no KV byte.
+ * A stream parameter appears if and only if the class is ORDER, COPY, KERNEL or WAIT (but for making and ending a
+ * stream). Functions that move KV bytes are declared in copy*.h and nowhere else.
  *
  * Structs that may grow start with `struct_size`: start from AKV_..._INIT, which sets it and zeroes the rest; zero
  * means default. A struct of an older header (shorter) has defaults in the fields it lacks, and as an output gets
@@ -95,12 +95,16 @@ typedef uint64_t akv_ticket;
 /* What a slot mapping holds where there is no token (vLLM's PAD_SLOT_ID). */
 #define AKV_PAD_SLOT (-1)
 
+/* Devices: where bytes live. 0 is the host's memory. */
+#define AKV_DEVICE_HOST 0u
+
 /* Hard limits, whatever the configuration. */
 #define AKV_MAX_BLOCKS 0x7ffffffeu          /* blocks of a cache: ids are int32 */
 #define AKV_MAX_SEQUENCES 0xfffffu         /* live sequences of a cache */
 #define AKV_MAX_SEQUENCE_TOKENS 0x7fffffffu /* tokens of a sequence: positions are int32 */
 #define AKV_MAX_BLOCK_TOKENS 4096u          /* tokens of a block */
 #define AKV_MAX_CACHES 255u                 /* living caches of one process */
+#define AKV_MAX_OBJECTS 255u                /* living stores of one process; and streams, page pools, trackers ... */
 
 AKV_END_DECLS
 

@@ -31,6 +31,9 @@ enum {
   AKV_ERROR_CONTENT_LOST = -34,   /* K/V behind it was given up with akv_ticket_abandon() */
   AKV_ERROR_ALREADY_EXISTS = -35, /* a request id that a live sequence has */
   AKV_ERROR_NOT_FOUND = -36,      /* nothing of that name */
+  AKV_ERROR_SWAPPED = -37,        /* the sequence's K/V are in the swap blocks: swap it in first */
+  AKV_ERROR_NOT_READY = -38,      /* what it has to wait for has not finished: wait, or try again */
+  AKV_ERROR_NOT_CONTIGUOUS = -39, /* one strided tensor was asked for, and these bytes are not one */
 
   /* room in the cache: never to be confused with the host's memory */
   AKV_ERROR_NO_BLOCKS = -40,    /* not enough blocks are free or evictable: wait, free, or preempt */
@@ -41,14 +44,29 @@ enum {
   AKV_ERROR_NO_PLANS = -45,     /* max_plans plans are open */
   AKV_ERROR_PIN_BUDGET = -46,   /* max_pinned_blocks would be exceeded */
   AKV_ERROR_NO_CACHES = -47,    /* AKV_MAX_CACHES caches exist in this process */
+  AKV_ERROR_NO_SWAP_BLOCKS = -48, /* not enough swap blocks are free */
 
   /* the host */
   AKV_ERROR_OUT_OF_MEMORY = -50, /* of the host; only SETUP calls allocate */
   AKV_ERROR_CALLBACK = -51,      /* a callback of the host misbehaved */
-  AKV_ERROR_FORKED = -52,        /* the cache belongs to the parent of this process */
+  AKV_ERROR_FORKED = -52,        /* what was named belongs to the parent of this process */
+  AKV_ERROR_TIMEOUT = -53,       /* the deadline passed; nothing was given up */
+  AKV_ERROR_IO = -54,            /* of the system: the message has the errno and what was asked for */
 
   /* the library */
-  AKV_ERROR_DAMAGED = -60 /* an audit found that the books do not balance: a bug, please report it */
+  AKV_ERROR_DAMAGED = -60, /* an audit found that the books do not balance: a bug, please report it */
+
+  /* bytes that came from outside, or back */
+  AKV_ERROR_BAD_IMAGE = -70,      /* a saved sequence that is truncated, damaged, or none at all */
+  AKV_ERROR_OTHER_GEOMETRY = -71, /* sound, but of another shape than what it was to meet */
+  AKV_ERROR_VERIFY_FAILED = -72,  /* a copy differs from its source: the source was kept */
+
+  /* room in page pools, streams, and for these themselves */
+  AKV_ERROR_NO_PAGES = -80,   /* the page pool has none left: drop arenas, or reserve more */
+  AKV_ERROR_NO_ARENAS = -81,  /* max_arenas live in the page pool */
+  AKV_ERROR_NO_TENSORS = -82, /* max_tensors live in the page pool */
+  AKV_ERROR_QUEUE_FULL = -83, /* the stream has no room for this work: wait for some of it */
+  AKV_ERROR_NO_OBJECTS = -84  /* AKV_MAX_OBJECTS of this kind exist in this process */
 };
 
 /* The name of a status, "AKV_ERROR_NO_BLOCKS": static memory, never NULL; unknown values have a text too.

@@ -43,7 +43,7 @@ inline Status check_flags(std::uint32_t flags, std::uint32_t known) noexcept {
   return fail(AKV_ERROR_UNSUPPORTED, "flags are 0x%llx, this release knows 0x%llx here", flags, known);
 }
 
-// `prompt` may be NULL where the call allows it: no tokens, domain 0.
+// A prompt may not be NULL here; where a call allows that, it has a word for it of its own.
 inline Status read_prompt(const akv_prompt *from, Prompt &to) noexcept {
   akv_prompt prompt;
   if (Status status = read_struct(from, prompt, kPromptV1); status != AKV_OK) return status;
@@ -88,9 +88,3 @@ class KeepErrno {
 };
 
 }  // namespace akv
-
-// The first lines of most thunks: leave with what is wrong.
-#define AKV_TRY(expression)                                                                              \
-  do {                                                                                                   \
-    if (const akv_status akv_try_status = (expression); akv_try_status != AKV_OK) return akv_try_status; \
-  } while (0)

@@ -99,6 +99,20 @@ const char *status_name(Status status) noexcept {
     case AKV_ERROR_CALLBACK: return "AKV_ERROR_CALLBACK";
     case AKV_ERROR_FORKED: return "AKV_ERROR_FORKED";
     case AKV_ERROR_DAMAGED: return "AKV_ERROR_DAMAGED";
+    case AKV_ERROR_SWAPPED: return "AKV_ERROR_SWAPPED";
+    case AKV_ERROR_NOT_READY: return "AKV_ERROR_NOT_READY";
+    case AKV_ERROR_NOT_CONTIGUOUS: return "AKV_ERROR_NOT_CONTIGUOUS";
+    case AKV_ERROR_NO_SWAP_BLOCKS: return "AKV_ERROR_NO_SWAP_BLOCKS";
+    case AKV_ERROR_TIMEOUT: return "AKV_ERROR_TIMEOUT";
+    case AKV_ERROR_IO: return "AKV_ERROR_IO";
+    case AKV_ERROR_BAD_IMAGE: return "AKV_ERROR_BAD_IMAGE";
+    case AKV_ERROR_OTHER_GEOMETRY: return "AKV_ERROR_OTHER_GEOMETRY";
+    case AKV_ERROR_VERIFY_FAILED: return "AKV_ERROR_VERIFY_FAILED";
+    case AKV_ERROR_NO_PAGES: return "AKV_ERROR_NO_PAGES";
+    case AKV_ERROR_NO_ARENAS: return "AKV_ERROR_NO_ARENAS";
+    case AKV_ERROR_NO_TENSORS: return "AKV_ERROR_NO_TENSORS";
+    case AKV_ERROR_QUEUE_FULL: return "AKV_ERROR_QUEUE_FULL";
+    case AKV_ERROR_NO_OBJECTS: return "AKV_ERROR_NO_OBJECTS";
     default: return "unknown status";
   }
 }

@@ -40,3 +40,9 @@ std::size_t last_error_text(char *buffer, std::size_t capacity) noexcept;
 const char *status_name(Status status) noexcept;
 
 }  // namespace akv
+
+// Leave with what is wrong.
+#define AKV_TRY(expression)                                                                              \
+  do {                                                                                                   \
+    if (const akv_status akv_try_status = (expression); akv_try_status != AKV_OK) return akv_try_status; \
+  } while (0)

@@ -2,6 +2,7 @@
 // It knows no object of the library.
 //
 //   cache    type 8 | copy of the library 16 | generation 32 | index 8   (carried in an akv_cache *)
+//   others   the same, each with a type of its own: stores, streams, page pools ... (object_table.hpp)
 //   object   generation 32 | kind 4 | cache index 8 | index 20           (sequence, plan, pin, lease)
 //   ticket   tag of its cache 16 | number 48
 //
@@ -12,8 +13,18 @@
 
 namespace akv {
 
+// Types of what opaque pointer types carry. No pointer of user space has such a top byte.
+enum class ObjectType : std::uint64_t {
+  cache = 0xA7,
+  store = 0xA8,
+  stream = 0xA9,
+  page_pool = 0xAA,
+  tracker = 0xAB,
+  pager = 0xAC
+};
+
 struct CacheHandle {
-  static constexpr std::uint64_t kType = 0xA7;  // no pointer of user space has this top byte
+  static constexpr std::uint64_t kType = static_cast<std::uint64_t>(ObjectType::cache);
   std::uint32_t copy;
   std::uint32_t generation;
   std::uint32_t index;
@@ -46,6 +57,11 @@ struct ObjectHandle {
   static constexpr std::uint32_t kind(std::uint64_t value) { return static_cast<std::uint32_t>(value) >> 28; }
   static constexpr std::uint32_t index(std::uint64_t value) { return static_cast<std::uint32_t>(value) & kMaxIndex; }
 };
+
+// The generation after this one, where 0 means none yet.
+constexpr std::uint32_t next_generation(std::uint32_t before, std::uint32_t first = 1) {
+  return before == 0 ? first : before + 1 == 0 ? 1 : before + 1;
+}
 
 struct TicketHandle {
   static constexpr std::uint32_t kNumberBits = 48;

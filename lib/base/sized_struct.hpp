@@ -46,6 +46,21 @@ template <class T>
   return AKV_OK;
 }
 
+// Read one element of a caller's array whose elements may be older (shorter) or newer (longer) than ours. The caller
+// has checked `size`.
+template <class T>
+[[nodiscard]] Status read_element(const void *from, std::uint32_t size, T &to) noexcept {
+  static_assert(std::is_trivially_copyable_v<T>);
+  const auto *bytes = static_cast<const unsigned char *>(from);
+  for (std::uint32_t i = sizeof(T); i < size; ++i)
+    if (bytes[i] != 0)
+      return fail(AKV_ERROR_UNSUPPORTED,
+                  "an array element has %llu bytes and byte %llu is not 0: newer than this library", size, i);
+  to = T{};
+  std::memcpy(&to, bytes, size < sizeof(T) ? size : sizeof(T));
+  return AKV_OK;
+}
+
 // Check an output struct before anything is done.
 template <class T>
 [[nodiscard]] Status check_output(const T *out, std::uint32_t smallest) noexcept {

@@ -30,7 +30,7 @@ class Holds {
   std::uint32_t add(Kind kind, RunId run, std::uint32_t blocks, std::uint64_t owner, std::uint64_t since) noexcept {
     const std::uint32_t index = holds_.take();
     const std::uint32_t before = holds_[index].generation;
-    const std::uint32_t generation = before == 0 ? first_generation_ : before + 1 == 0 ? 1 : before + 1;
+    const std::uint32_t generation = next_generation(before, first_generation_);
     holds_[index] = {generation, kind, run, blocks, owner, since};
     ++(kind == Kind::pin ? pins_ : leases_);
     return index;

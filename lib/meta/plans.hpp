@@ -67,7 +67,7 @@ class Plans {
     const std::uint32_t index = plans_.take();
     const std::uint32_t before = plans_[index].generation;
     plans_[index] = PlanState{};
-    plans_[index].generation = before == 0 ? first_generation_ : before + 1 == 0 ? 1 : before + 1;
+    plans_[index].generation = next_generation(before, first_generation_);
     plans_[index].open = 1;
     plans_[index].since = since;
     return index;

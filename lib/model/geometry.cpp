@@ -2,14 +2,13 @@
 // Numbers only: it knows no memory and no cache.
 #include "model/geometry.hpp"
 
-#include <cstring>
+#include "base/sized_struct.hpp"
 
 namespace akv {
 namespace {
 
 constexpr std::uint32_t kGroupSizeV1 = sizeof(akv_layer_group);
 constexpr std::uint32_t kPlaneSizeV1 = sizeof(akv_plane);
-constexpr std::uint32_t kLargestElement = 4096;
 
 // Bits of one element; 0 for a dtype that does not exist.
 std::uint32_t dtype_bits(std::uint32_t dtype) {
@@ -22,19 +21,6 @@ std::uint32_t dtype_bits(std::uint32_t dtype) {
     case AKV_DTYPE_I4: return 4;
     default: return 0;
   }
-}
-
-// Copy one element of a caller's array whose elements may be older (shorter) or newer (longer) than ours.
-template <class T>
-Status read_element(const void *from, std::uint32_t size, T &to) {
-  const auto *bytes = static_cast<const unsigned char *>(from);
-  for (std::uint32_t i = sizeof(T); i < size; ++i)
-    if (bytes[i] != 0)
-      return fail(AKV_ERROR_UNSUPPORTED,
-                  "an array element has %llu bytes and byte %llu is not 0: newer than this library", size, i);
-  to = T{};
-  std::memcpy(&to, bytes, size < sizeof(T) ? size : sizeof(T));
-  return AKV_OK;
 }
 
 Status check_plane(const akv_plane &plane, std::uint32_t index) {
@@ -73,7 +59,7 @@ Status Geometry::read(const akv_layer_group *groups, std::uint32_t num_groups, s
     return fail_named(AKV_ERROR_INVALID_ARGUMENT, "groups is %s and num_groups is %llu",
                       groups == nullptr ? "NULL" : "not NULL", num_groups);
   if (num_groups > 1) return fail(AKV_ERROR_UNSUPPORTED, "%llu layer groups: this release takes one", num_groups);
-  if (group_size < kGroupSizeV1 || group_size > kLargestElement)
+  if (group_size < kGroupSizeV1 || group_size > kLargestStruct)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "group_size is %llu, must be sizeof(akv_layer_group) = %llu", group_size,
                 kGroupSizeV1);
   if (Status status = read_element(groups, group_size, group); status != AKV_OK) return status;
@@ -84,7 +70,7 @@ Status Geometry::read(const akv_layer_group *groups, std::uint32_t num_groups, s
   if (group.num_planes == 0 || group.num_planes > kMaxPlanes || group.planes == nullptr)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "num_planes is %llu, must be 1 to %llu with an array", group.num_planes,
                 kMaxPlanes);
-  if (group.plane_size < kPlaneSizeV1 || group.plane_size > kLargestElement)
+  if (group.plane_size < kPlaneSizeV1 || group.plane_size > kLargestStruct)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "plane_size is %llu, must be sizeof(akv_plane) = %llu", group.plane_size,
                 kPlaneSizeV1);
   if (group.unused != 0)

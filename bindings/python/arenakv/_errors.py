@@ -28,6 +28,9 @@ class Status(enum.IntEnum):
     CONTENT_LOST = -34
     ALREADY_EXISTS = -35
     NOT_FOUND = -36
+    SWAPPED = -37
+    NOT_READY = -38
+    NOT_CONTIGUOUS = -39
     # room in the cache
     NO_BLOCKS = -40
     NO_SEQUENCES = -41
@@ -37,12 +40,25 @@ class Status(enum.IntEnum):
     NO_PLANS = -45
     PIN_BUDGET = -46
     NO_CACHES = -47
+    NO_SWAP_BLOCKS = -48
     # the host
     OUT_OF_MEMORY = -50
     CALLBACK = -51
     FORKED = -52
+    TIMEOUT = -53
+    IO = -54
     # the library
     DAMAGED = -60
+    # bytes that came from outside, or back
+    BAD_IMAGE = -70
+    OTHER_GEOMETRY = -71
+    VERIFY_FAILED = -72
+    # room in page pools, streams, and for these themselves
+    NO_PAGES = -80
+    NO_ARENAS = -81
+    NO_TENSORS = -82
+    QUEUE_FULL = -83
+    NO_OBJECTS = -84
 
 
 class ArenakvError(Exception):
@@ -74,11 +90,15 @@ class StateError(ArenakvError, RuntimeError):
 
 
 class NoRoomError(ArenakvError):
-    """The cache is full: wait, free, or preempt. Never the memory of the host."""
+    """The cache, a page pool or a stream is full: wait, free, or preempt. Never the memory of the host."""
 
 
 class HostError(ArenakvError):
     """The host: no memory, or a cache of the parent process after fork() (FORKED)."""
+
+
+class ContentError(ArenakvError):
+    """Bytes that are not what they should be: a damaged file, another geometry, a copy that differs from its source."""
 
 
 class DamagedError(ArenakvError):
@@ -93,6 +113,8 @@ _OF_GROUP: Mapping[int, Type[ArenakvError]] = {
     4: NoRoomError,
     5: HostError,
     6: DamagedError,
+    7: ContentError,
+    8: NoRoomError,
 }
 EXCEPTIONS: Mapping[Status, Type[ArenakvError]] = {
     status: _OF_GROUP[-status // 10] for status in Status if status is not Status.OK

@@ -32,7 +32,7 @@ class Surface(unittest.TestCase):
 
 class Classes(unittest.TestCase):
     GROUPS = {10: arenakv.ArgumentError, 20: arenakv.HandleError, 30: arenakv.StateError, 40: arenakv.NoRoomError,
-              50: arenakv.HostError, 60: arenakv.DamagedError}
+              50: arenakv.HostError, 60: arenakv.DamagedError, 70: arenakv.ContentError, 80: arenakv.NoRoomError}
 
     def test_each_status_has_the_class_of_its_group(self):
         self.assertEqual(set(arenakv.EXCEPTIONS), set(Status) - {Status.OK})
