@@ -11,6 +11,11 @@
  *   step.h       the same for a whole batch, and the tables kernels read
  *   plan.h       what must be copied or zeroed before the next kernel
  *   ticket.h     when device work has finished with blocks; leases on blocks
+ *   swap.h       sequences leave the cache's blocks for its swap blocks, and come back
+ *   view.h       bytes described as a strided tensor
+ *   store.h      the bytes of a cache's blocks: memory, layout, strides
+ *   stream.h     an order of work on a device; points, tickets and waits on it
+ *   copy.h       what moves KV bytes, all of it counted
  *   state.h      one read-out of everything, and the audit
  *   report.h     the same as text: dump and block map
  *
@@ -23,6 +28,7 @@
 
 #include "arenakv/base.h"
 #include "arenakv/cache.h"
+#include "arenakv/copy.h"
 #include "arenakv/geometry.h"
 #include "arenakv/host.h"
 #include "arenakv/plan.h"
@@ -32,6 +38,10 @@
 #include "arenakv/state.h"
 #include "arenakv/status.h"
 #include "arenakv/step.h"
+#include "arenakv/store.h"
+#include "arenakv/stream.h"
+#include "arenakv/swap.h"
 #include "arenakv/ticket.h"
+#include "arenakv/view.h"
 
 #endif /* ARENAKV_H */

@@ -68,6 +68,11 @@ typedef int32_t akv_status;
  * library, so a stale one is answered with AKV_ERROR_BAD_HANDLE and never with a crash. */
 typedef struct akv_cache akv_cache;
 
+/* The same for what belongs to no one cache: bytes, an order of work, a record of who took how much memory. */
+typedef struct akv_store akv_store;
+typedef struct akv_stream akv_stream;
+typedef struct akv_tracker akv_tracker;
+
 /* Things inside a cache are 64-bit values that carry their kind, their cache and a generation of 32 bits: 0 is
  * "none", a stale one or another cache's is BAD_HANDLE, one of another kind WRONG_TYPE. */
 typedef uint64_t akv_sequence;

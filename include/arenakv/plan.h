@@ -18,7 +18,9 @@ AKV_BEGIN_DECLS
 enum {
   AKV_PLAN_COPY_ON_WRITE = 1, /* copy tokens first_token .. + num_tokens of source to target: a shared tail */
   AKV_PLAN_PARTIAL = 2,       /* the same, out of a cached block that begins alike */
-  AKV_PLAN_ZERO = 3           /* zero the whole target block; the source is the null block */
+  AKV_PLAN_ZERO = 3,          /* zero the whole target block; the source is the null block */
+  AKV_PLAN_SWAP_OUT = 4,      /* copy tokens of a block (source_store 0) to a swap block (target_store 1): swap.h */
+  AKV_PLAN_SWAP_IN = 5        /* and back */
 };
 
 /* One record, for all layers and planes of a group. Frozen: 56 bytes for ever. */
@@ -28,7 +30,7 @@ typedef struct akv_plan_record {
   uint16_t part;         /* part of the K/V: 0 */
   int32_t source_block;
   int32_t target_block;
-  uint32_t source_store; /* 0: the cache's own */
+  uint32_t source_store; /* 0: the cache's blocks; 1: its swap blocks */
   uint32_t target_store;
   uint32_t first_token;  /* inside the block */
   uint32_t num_tokens;
@@ -70,7 +72,8 @@ akv_plan_read_records(akv_cache *cache, akv_plan plan, uint32_t first, akv_plan_
  * committed now; all of it under the ticket, and under what the records had to wait for.
  * META     O(records).
  * Thread   any; no other call may be inside the plan's sequences.
- * Fails    as every call, BUSY, CONTENT_LOST and BAD_HANDLE as in akv_sequence_commit(). */
+ * Fails    as every call, BUSY, CONTENT_LOST and BAD_HANDLE as in akv_sequence_commit(); for plans that swap,
+ *          INVALID_ARGUMENT (an open ticket), NOT_READY and CONTENT_LOST as swap.h says. */
 AKV_META AKV_NODISCARD akv_status akv_plan_finish(akv_cache *cache, akv_plan plan, akv_ticket ticket) AKV_NOEXCEPT;
 
 /* The plan will not run: roll its sequences back to before the call that made it. A sequence it created is freed. If
