@@ -56,9 +56,10 @@ typedef struct akv_sizes {
   uint64_t total_bytes;              /* bytes_per_block x num_blocks; the null block comes on top */
   uint64_t query_head_bytes;         /* what total_bytes would be with a KV head for each query head; 0: not told */
   uint64_t metadata_reserved_bytes;  /* address space of the cache's metadata */
+  uint64_t swap_bytes;               /* bytes_per_block x num_swap_blocks */
 } akv_sizes;
 
-#define AKV_SIZES_INIT {sizeof(akv_sizes), 0u, 0u, 0u, 0u, 0u, 0u}
+#define AKV_SIZES_INIT {sizeof(akv_sizes), 0u, 0u, 0u, 0u, 0u, 0u, 0u}
 
 /* Blocks that `num_tokens` tokens take: ceil(num_tokens / block_tokens); 0 if block_tokens is 0.
  * META     O(1).

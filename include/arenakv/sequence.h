@@ -220,6 +220,14 @@ akv_cache_drop_owner(akv_cache *cache, uint64_t owner, uint32_t flags, uint32_t 
 AKV_META AKV_NODISCARD akv_status
 akv_sequence_find(akv_cache *cache, uint64_t request_id, akv_sequence *out_sequence) AKV_NOEXCEPT;
 
+/* Where a sequence's K/V are (swap.h). */
+enum {
+  AKV_SEQUENCE_ACTIVE = 0,
+  AKV_SEQUENCE_SWAPPING_OUT = 1, /* a plan is open: it has its blocks, and swap blocks that are being filled */
+  AKV_SEQUENCE_SWAPPED = 2,
+  AKV_SEQUENCE_SWAPPING_IN = 3   /* a plan is open: its K/V are in swap blocks, and being copied into its blocks */
+};
+
 typedef struct akv_sequence_info {
   uint32_t struct_size;
   uint32_t length;
@@ -238,10 +246,12 @@ typedef struct akv_sequence_info {
   uint64_t domain;
   akv_plan plan;             /* the open plan, or 0 */
   akv_ticket wait;           /* what to wait for before reading its K/V, see ticket.h; 0: nothing */
+  uint32_t state;            /* AKV_SEQUENCE_ACTIVE ... */
+  uint32_t swap_blocks;      /* that it has: all there is of it while it is SWAPPED */
 } akv_sequence_info;
 
 #define AKV_SEQUENCE_INFO_INIT                                                                                        \
-  {sizeof(akv_sequence_info), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u}
+  {sizeof(akv_sequence_info), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u}
 
 /* Read what there is to know about one sequence.
  * META     O(runs on its path); one short lock.

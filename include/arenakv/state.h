@@ -53,7 +53,7 @@ typedef struct akv_cache_state {
   uint32_t leases;
   uint32_t plans;
   uint32_t open_tickets;
-  uint32_t unused;
+  uint32_t swapped_sequences; /* of the sequences */
   akv_ticket oldest_open;     /* 0: none */
   akv_ticket newest;          /* the last ticket opened; 0: none */
   uint64_t bytes_per_block;   /* of K/V, wherever they are kept: a gauge times this is bytes */
@@ -76,11 +76,20 @@ typedef struct akv_cache_state {
   uint64_t metadata_reserved_bytes; /* address space */
   uint64_t metadata_used_bytes;     /* of it, ever touched: what it costs in memory, but for small tables and the rest
                                      * of pages; all of it with PREFAULT or an allocator */
+
+  /* swap blocks: free + quarantined + of swapped sequences, of open plans, or acquired = num_swap_blocks */
+  uint32_t num_swap_blocks;
+  uint32_t free_swap_blocks;
+  uint32_t quarantined_swap_blocks;
+  uint32_t acquired_swap_blocks;    /* akv_swap_acquire() */
+  uint64_t swapped_tokens;          /* their lengths added up; sequence_tokens counts them too */
+  uint64_t swapped_out;             /* sequences, ever */
+  uint64_t swapped_in;
 } akv_cache_state;
 
 #define AKV_CACHE_STATE_INIT                                                                                          \
   {sizeof(akv_cache_state), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, \
-   0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u}
+   0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u}
 
 /* Read the state. Numbers of sequences that are inside another call are as of just before or just after it.
  * META     O(sequences); one short lock.
@@ -119,6 +128,7 @@ akv_cache_measure(akv_cache *cache, akv_measures *out_measures) AKV_NOEXCEPT;
 
 #define AKV_LINE_PLAN_OPEN 1u
 #define AKV_LINE_CONTENT_LOST 2u
+#define AKV_LINE_SWAPPED 4u      /* num_blocks are swap blocks */
 
 /* One line per live sequence. Passed in arrays with an element size, so it can grow. */
 typedef struct akv_sequence_line {

@@ -82,7 +82,7 @@ akv_status akv_cache_read_config(akv_cache *cache, akv_cache_config *out_config)
                                 c.scrub,
                                 1,
                                 sizeof(akv_layer_group),
-                                0,
+                                c.num_swap_blocks,
                                 nullptr,
                                 nullptr};
   write_struct(config, out_config);

@@ -68,6 +68,12 @@ void add_state(std::string &text, const akv_cache_state &s, const akv_measures &
       m.largest_free_run, advice[m.advice]);
   add(text, "things     %u sequences (%u lost content), %u runs, %u pins, %u leases, %u plans, %u open tickets\n",
       s.sequences, s.lost_sequences, s.runs, s.pins, s.leases, s.plans, s.open_tickets);
+  if (s.num_swap_blocks != 0)
+    add(text,
+        "swap       %u sequences (%" PRIu64 " tokens); %u of %u swap blocks free, %u quarantined, %u acquired; %" PRIu64
+        " out, %" PRIu64 " in since start\n",
+        s.swapped_sequences, s.swapped_tokens, s.free_swap_blocks, s.num_swap_blocks, s.quarantined_swap_blocks,
+        s.acquired_swap_blocks, s.swapped_out, s.swapped_in);
   add(text,
       "since start  %" PRIu64 " sequences created, %" PRIu64 " freed; %" PRIu64 " prompt tokens, %" PRIu64
       " hit (%.1f %%), %" PRIu64 " partial\n",
@@ -86,9 +92,10 @@ void add_lines(std::string &text, const std::vector<akv_sequence_line> &lines, s
     text += "sequence            request id     owner    length     known committed    blocks  reserved\n";
   for (std::uint32_t i = 0; i < count; ++i) {
     const akv_sequence_line &l = lines[i];
-    add(text, "%016" PRIx64 " %13" PRIu64 " %9" PRIu64 " %9u %9u %9u %9u %9u%s%s\n", l.sequence, l.request_id, l.owner,
+    add(text, "%016" PRIx64 " %13" PRIu64 " %9" PRIu64 " %9u %9u %9u %9u %9u%s%s%s\n", l.sequence, l.request_id, l.owner,
         l.length, l.known, l.committed, l.num_blocks, l.reserved_blocks,
-        (l.flags & AKV_LINE_PLAN_OPEN) != 0 ? " plan" : "", (l.flags & AKV_LINE_CONTENT_LOST) != 0 ? " lost" : "");
+        (l.flags & AKV_LINE_PLAN_OPEN) != 0 ? " plan" : "", (l.flags & AKV_LINE_CONTENT_LOST) != 0 ? " lost" : "",
+        (l.flags & AKV_LINE_SWAPPED) != 0 ? " swapped" : "");
   }
 }
 

@@ -5,13 +5,6 @@ using namespace akv;
 
 namespace {
 
-// The first lines of a call on one sequence.
-#define AKV_ENTER(cache, sequence)       \
-  CacheHome *home = nullptr;             \
-  AKV_TRY(CacheHome::find(cache, home)); \
-  Gate gate(*home, sequence);            \
-  AKV_TRY(gate.status())
-
 Status read_admission(const akv_prompt *prompt, const akv_sequence_options *options, Prompt &to,
                       akv_sequence_options &wanted) {
   if (prompt != nullptr) AKV_TRY(read_prompt(prompt, to));

@@ -88,3 +88,10 @@ class KeepErrno {
 };
 
 }  // namespace akv
+
+// The first lines of a call on one sequence.
+#define AKV_ENTER(cache, sequence)       \
+  CacheHome *home = nullptr;             \
+  AKV_TRY(CacheHome::find(cache, home)); \
+  Gate gate(*home, sequence);            \
+  AKV_TRY(gate.status())

@@ -41,10 +41,7 @@ akv_status akv_ticket_read(akv_cache *cache, akv_ticket ticket, uint32_t *out_st
 akv_status akv_lease_acquire(akv_cache *cache, akv_sequence sequence, uint32_t num_tokens, uint64_t owner,
                              akv_lease *out_lease, akv_ticket *out_wait) noexcept {
   AKV_TRY(check_pointer(out_lease, "out_lease"));
-  CacheHome *home = nullptr;
-  AKV_TRY(CacheHome::find(cache, home));
-  const Gate gate(*home, sequence);
-  AKV_TRY(gate.status());
+  AKV_ENTER(cache, sequence);
   akv_ticket wait = AKV_NONE;
   AKV_TRY(home->cache().acquire_lease(gate.slot(), num_tokens, owner, *out_lease, wait));
   if (out_wait != nullptr) *out_wait = wait;

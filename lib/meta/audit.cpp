@@ -42,7 +42,7 @@ void Cache::read_block_map_locked(std::uint8_t *map) noexcept {
         map[tree_.lists().chunk(at).ids[i]] = code_of(tree_.class_of(run));
   }
   for (Slot slot = 0; slot < touched_slots_; ++slot) {
-    if (!sequences_.live(slot)) continue;
+    if (!sequences_.live(slot) || (sequences_[slot].flags & kSwapped) != 0) continue;
     const Sequence &s = sequences_[slot];
     // Own blocks: duplicates among the shared entries are not in a run, so nobody has marked them yet.
     for (std::uint32_t at = 0; at < s.num_blocks; ++at) {
@@ -100,7 +100,7 @@ Status Cache::audit_blocks_locked() noexcept {
   std::uint64_t own = 0, duplicates = 0;
   std::int32_t published[64];
   for (Slot slot = 0; slot < touched_slots_; ++slot) {
-    if (!sequences_.live(slot)) continue;
+    if (!sequences_.live(slot) || (sequences_[slot].flags & kSwapped) != 0) continue;
     const Sequence &s = sequences_[slot];
     const SequenceRest &rest = rest_[slot];
     for (std::uint32_t at = rest.anchored_blocks; at < s.num_blocks; ++at, ++own)
@@ -119,6 +119,41 @@ Status Cache::audit_blocks_locked() noexcept {
                    said);
   for (std::uint32_t block = 1; block <= config_.num_blocks; ++block)
     if (seen[block] != 1) return damaged("block %llu is in %llu places", block, seen[block]);
+  return AKV_OK;
+}
+
+// Every swap block, too, is in one place: free, in quarantine, lent, a sequence's, or left to a plan.
+Status Cache::audit_swap_locked() noexcept {
+  if (config_.num_swap_blocks == 0) return AKV_OK;
+  std::uint8_t *seen = swap_map_.data;
+  std::memset(seen, 0, std::size_t{config_.num_swap_blocks} + 1);
+  swap_.count(seen);
+  const auto claim = [seen, this](std::int32_t block) {
+    block = swap_.outside(block);
+    return block > 0 && block <= static_cast<std::int32_t>(config_.num_swap_blocks) && seen[block]++ == 0;
+  };
+  std::uint32_t swapped = 0;
+  for (Slot slot = 0; slot < touched_slots_; ++slot) {
+    if (!sequences_.live(slot) || rest_[slot].swap == Swap::none) continue;
+    const Sequence &s = sequences_[slot];
+    const SequenceRest &rest = rest_[slot];
+    swapped += rest.swap == Swap::swapped;
+    if (((s.flags & kSwapped) != 0) != (rest.swap == Swap::swapped) ||
+        (rest.swap == Swap::swapped ? rest.plan != 0 || s.num_blocks != rest.swap_blocks : rest.plan == 0))
+      return damaged("slot %llu: its swap state %llu is at odds with its plan %llu", slot,
+                     static_cast<std::uint64_t>(rest.swap), rest.plan);
+    const std::int32_t *ids = rest.swap == Swap::swapped ? s.table : s.table + s.num_blocks;
+    for (std::uint32_t at = 0; at < rest.swap_blocks; ++at)
+      if (!claim(ids[at])) return damaged("swap block %llu of slot %llu is elsewhere too", at, slot);
+  }
+  for (std::uint32_t plan = 1; plan <= plans_.touched(); ++plan) {
+    if (plans_[plan].open == 0 || plans_[plan].swap == Swap::none || plans_[plan].first_sequence != 0) continue;
+    for_each_swap_block(plan, [&](std::int32_t block) { claim(block); });
+  }
+  for (std::uint32_t block = 1; block <= config_.num_swap_blocks; ++block)
+    if (seen[block] != 1) return damaged("swap block %llu is in %llu places", block, seen[block]);
+  if (swapped != swapped_sequences_)
+    return damaged("%llu sequences are swapped, the count says %llu", swapped, swapped_sequences_);
   return AKV_OK;
 }
 
@@ -218,6 +253,7 @@ Status Cache::audit_all_locked() noexcept {
   publish_pending_locked();
   Status status = audit_locked();
   if (status == AKV_OK) status = audit_blocks_locked();
+  if (status == AKV_OK) status = audit_swap_locked();
   if (status == AKV_OK) status = audit_runs_locked();
   if (status == AKV_OK) status = audit_holders_locked();
   for (Slot slot = 0; slot < touched_slots_ && status == AKV_OK; ++slot)

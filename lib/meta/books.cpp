@@ -24,19 +24,22 @@ Books::Books(const Config &config, std::uint32_t index, Mutex &mutex, SequenceTa
       sequences_(sequences),
       pool_(tickets_, lists_),
       tree_(pool_, tokens_, tickets_, lists_),
-      supply_(pool_, tree_) {
+      supply_(pool_, tree_),
+      swap_(tickets_) {
   supply_.set_magazine_blocks(config.magazine_blocks);
 }
 
 // The same arrays in the same order as in allocate().
 void Books::plan_memory(const Config &config, Reservation &memory) noexcept {
   const std::uint32_t blocks = config.num_blocks, sequences = config.max_sequences, tickets = config.max_open_tickets;
-  TokenStore::plan(memory, blocks, config.block_tokens);
+  const std::uint32_t swap_blocks = config.num_swap_blocks;
+  TokenStore::plan(memory, blocks + swap_blocks, config.block_tokens);
   memory.plan<SequenceRest>(sequences);
-  Rows::plan(memory, config.max_blocks_per_sequence, sequences);
+  Rows::plan(memory, config.longest_row(), sequences);
   memory.plan<std::uint32_t>(sequences);
   memory.plan<std::uint8_t>(std::size_t{blocks} + 1);
   memory.plan<RunCensus>(std::size_t{blocks} + 2);
+  if (swap_blocks != 0) memory.plan<std::uint8_t>(std::size_t{swap_blocks} + 1);
   memory.plan<std::uint64_t>(tickets);
   Tickets::plan(memory, tickets);
   IdLists::plan(memory, blocks);
@@ -45,23 +48,25 @@ void Books::plan_memory(const Config &config, Reservation &memory) noexcept {
   Scrubber::plan(memory, blocks, config.scrub);
   Pending::plan(memory, sequences);
   RequestIds::plan(memory, sequences);
-  Plans::plan(memory, config.max_plans, blocks, sequences);
+  Plans::plan(memory, config.max_plans, blocks + swap_blocks, sequences);
   Holds::plan(memory, config.max_holds);
+  SwapSpace::plan(memory, swap_blocks, tickets);
 }
 
 Status Books::allocate(const akv_allocator *allocator) noexcept {
   const std::uint32_t blocks = config_.num_blocks, sequences = config_.max_sequences,
-                      tickets = config_.max_open_tickets;
+                      tickets = config_.max_open_tickets, swap_blocks = config_.num_swap_blocks;
   plan_memory(config_, memory_);
   all_touched_ = allocator != nullptr || (config_.flags & AKV_CACHE_PREFAULT) != 0;
   if (Status status = memory_.commit(allocator, (config_.flags & AKV_CACHE_PREFAULT) != 0); status != AKV_OK)
     return status;
-  tokens_.take_memory(memory_, blocks, config_.block_tokens);
+  tokens_.take_memory(memory_, blocks + swap_blocks, config_.block_tokens);
   rest_ = memory_.take<SequenceRest>(sequences);
-  rows_.take_memory(memory_, config_.max_blocks_per_sequence, sequences);
+  rows_.take_memory(memory_, config_.longest_row(), sequences);
   free_slots_ = memory_.take<std::uint32_t>(sequences);
   map_ = memory_.take<std::uint8_t>(std::size_t{blocks} + 1);
   census_ = memory_.take<RunCensus>(std::size_t{blocks} + 2);
+  if (swap_blocks != 0) swap_map_ = memory_.take<std::uint8_t>(std::size_t{swap_blocks} + 1);
   abandoned_ = memory_.take<std::uint64_t>(tickets);
   tickets_.take_memory(memory_, tickets);
   lists_.take_memory(memory_, blocks);
@@ -70,8 +75,9 @@ Status Books::allocate(const akv_allocator *allocator) noexcept {
   scrubber_.take_memory(memory_, blocks, config_.scrub);
   pending_.take_memory(memory_, sequences);
   request_ids_.take_memory(memory_, sequences, random_number());
-  plans_.take_memory(memory_, config_.max_plans, blocks, sequences, nonzero(random_number(), 0x7fffffff));
+  plans_.take_memory(memory_, config_.max_plans, blocks + swap_blocks, sequences, nonzero(random_number(), 0x7fffffff));
   holds_.take_memory(memory_, config_.max_holds, nonzero(random_number(), 0x7fffffff));
+  swap_.take_memory(memory_, swap_blocks, blocks, tickets);
   return AKV_OK;
 }
 

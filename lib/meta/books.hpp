@@ -21,6 +21,7 @@
 #include "meta/sequence_table.hpp"
 #include "meta/short_lock.hpp"
 #include "meta/supply.hpp"
+#include "meta/swap_space.hpp"
 #include "model/block_math.hpp"
 #include "obs/counters.hpp"
 
@@ -70,8 +71,9 @@ class Books {
   Status check_open_ticket(akv_ticket ticket) const noexcept;
   // The number to commit under: 0 where there is nothing left to wait for.
   Status commit_number(akv_ticket ticket, std::uint64_t &number) const noexcept;
-  // Why a sequence can't change now: a plan is open on it, or its content is lost.
+  // Why a sequence can't change now: its content is lost, it is swapped, or a plan is open on it.
   Status check_quiet(const Sequence &s) const noexcept;
+  Status check_in_place(const Sequence &s) const noexcept;  // the latter two
 
   // -- slots --
   std::uint32_t slots_available() const noexcept { return num_free_slots_ + config_.max_sequences - touched_slots_; }
@@ -143,6 +145,15 @@ class Books {
   void join_plan_locked(std::uint32_t plan, Slot slot, const Undo &undo) noexcept;
   void leave_plan_locked(Slot slot) noexcept;
   void close_plan_locked(std::uint32_t plan) noexcept;
+  // `what(block)` for each swap block that the records of a plan name.
+  template <class What>
+  void for_each_swap_block(std::uint32_t plan, What what) const noexcept {
+    for (std::uint32_t at = plans_[plan].first_record; at != 0; at = plans_.record(at).next) {
+      const akv_plan_record &record = plans_.record(at).record;
+      if (record.kind == AKV_PLAN_SWAP_OUT) what(swap_.inside(record.target_block));
+      if (record.kind == AKV_PLAN_SWAP_IN) what(swap_.inside(record.source_block));
+    }
+  }
   std::uint32_t first_planned(Slot slot) const noexcept;
 
   const Config config_;
@@ -161,6 +172,7 @@ class Books {
   Array<std::uint32_t> free_slots_;
   Array<std::uint8_t> map_;         // [block], for read-outs that look at every block
   Array<RunCensus> census_;         // [run], for the audit
+  Array<std::uint8_t> swap_map_;    // [swap block], for the audit
   Array<std::uint64_t> abandoned_;  // [ticket & mask] the ticket's number, if it was abandoned
   std::uint32_t num_free_slots_ = 0;
   std::uint32_t touched_slots_ = 0;
@@ -171,6 +183,7 @@ class Books {
   BlockPool pool_;
   RunTree tree_;
   Supply supply_;
+  SwapSpace swap_;
   Pending pending_;
   Scrubber scrubber_;
   RequestIds request_ids_;
@@ -180,6 +193,7 @@ class Books {
   std::uint64_t given_ = 0;  // own blocks of sequences, less those popped from magazines (may wrap around)
   std::uint32_t duplicates_ = 0;
   std::uint32_t lost_sequences_ = 0;
+  std::uint32_t swapped_sequences_ = 0;
 
  private:
   std::uint32_t next_publish(const SequenceRest &rest) const noexcept;

@@ -91,6 +91,12 @@ class Cache : public Books {
   Status finish_plan_locked(akv_plan plan, akv_ticket ticket) noexcept;
   Status abandon_plan_locked(akv_plan plan) noexcept;
 
+  // swap.cpp
+  Status swap_out(Slot slot, akv_plan &out) noexcept;
+  Status swap_in(Slot slot, akv_swapped_in &out) noexcept;
+  Status acquire_swap_locked(std::uint32_t count, std::int32_t *out) noexcept;
+  Status release_swap_locked(const std::int32_t *blocks, std::uint32_t count) noexcept;
+
   // order.cpp
   Status open_ticket_locked(akv_ticket &out) noexcept;
   Status retire_ticket_locked(akv_ticket ticket) noexcept;
@@ -157,6 +163,21 @@ class Cache : public Books {
   Status enter_plan_locked(std::uint32_t plan) noexcept;
   void roll_back_locked(Slot slot) noexcept;
 
+  // -- swap.cpp --
+  Status check_swap_out(const Sequence &s) const noexcept;
+  void plan_copies_out_locked(Slot slot, std::uint32_t plan) noexcept;
+  void end_swap_out_locked(Slot slot) noexcept;
+  Walk match_swapped_locked(Slot slot) const noexcept;
+  std::uint32_t bring_in_locked(Slot slot, const Walk &walk) noexcept;
+  void end_swap_in_locked(Slot slot) noexcept;
+  Status check_swap_finish_locked(std::uint32_t plan, std::uint64_t ticket) const noexcept;
+  void finish_swap_locked(std::uint32_t plan) noexcept;
+  void abandon_swap_locked(std::uint32_t plan) noexcept;
+  void swap_back_locked(Slot slot) noexcept;
+  void give_up_swap_locked(Slot slot, bool in_flight) noexcept;
+  std::uint32_t planned_swap_blocks_locked(std::uint32_t plan) const noexcept;
+  void give_back_left_swap_locked(std::uint32_t plan) noexcept;
+
   // -- order.cpp --
   void end_ticket_locked(std::uint64_t number) noexcept;
   // Is something of this sequence being written under a span of tickets that `ticket` is in?
@@ -179,6 +200,7 @@ class Cache : public Books {
   Status audit_runs_locked() noexcept;
   Status audit_holders_locked() noexcept;
   Status audit_sequence_locked(Slot slot) noexcept;
+  Status audit_swap_locked() noexcept;
 };
 
 }  // namespace akv

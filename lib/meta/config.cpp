@@ -20,11 +20,12 @@ Status check(std::uint32_t value, std::uint32_t low, std::uint32_t high, const c
 
 Status Config::read(const akv_cache_config &from) noexcept {
   const auto or_default = [](std::uint32_t value, std::uint32_t otherwise) { return value != 0 ? value : otherwise; };
-  if ((from.flags & ~AKV_CACHE_PREFAULT) != 0 || from.unused != 0)
-    return fail(AKV_ERROR_UNSUPPORTED, "cache flags are 0x%llx and unused is %llu: this release knows flags 0x%llx",
-                from.flags, from.unused, AKV_CACHE_PREFAULT);
+  if ((from.flags & ~AKV_CACHE_PREFAULT) != 0)
+    return fail(AKV_ERROR_UNSUPPORTED, "cache flags are 0x%llx: this release knows flags 0x%llx", from.flags,
+                AKV_CACHE_PREFAULT);
   flags = from.flags;
   num_blocks = or_default(from.num_blocks, 4096);
+  num_swap_blocks = from.num_swap_blocks;
   block_tokens = or_default(from.block_tokens, 16);
   max_sequences = or_default(from.max_sequences, 256);
   max_tokens_per_sequence = or_default(from.max_tokens_per_sequence, 4096);
@@ -37,6 +38,9 @@ Status Config::read(const akv_cache_config &from) noexcept {
   scrub = from.scrub;
 
   Status status = check(num_blocks, 1, AKV_MAX_BLOCKS, "num_blocks is %llu, must be %llu to %llu");
+  if (status == AKV_OK && num_swap_blocks > AKV_MAX_BLOCKS - num_blocks)
+    status = fail(AKV_ERROR_INVALID_ARGUMENT, "num_swap_blocks is %llu, with num_blocks %llu at most %llu together",
+                  num_swap_blocks, num_blocks, AKV_MAX_BLOCKS);
   if (status == AKV_OK)
     status = check(block_tokens, 1, AKV_MAX_BLOCK_TOKENS, "block_tokens is %llu, must be %llu to %llu");
   if (status == AKV_OK)
@@ -70,9 +74,10 @@ Status Config::sizes(akv_sizes &out, std::uint64_t metadata_bytes) const noexcep
   out.block_tokens = block_tokens;
   out.bytes_per_token = geometry.bytes_per_token();
   if (__builtin_mul_overflow(out.bytes_per_token, std::uint64_t{block_tokens}, &out.bytes_per_block) ||
-      __builtin_mul_overflow(out.bytes_per_block, std::uint64_t{num_blocks}, &out.total_bytes))
-    return fail(AKV_ERROR_OUT_OF_RANGE, "%llu blocks of %llu tokens of %llu bytes exceed 2^64 - 1 bytes", num_blocks,
-                block_tokens, out.bytes_per_token);
+      __builtin_mul_overflow(out.bytes_per_block, std::uint64_t{num_blocks}, &out.total_bytes) ||
+      __builtin_mul_overflow(out.bytes_per_block, std::uint64_t{num_swap_blocks}, &out.swap_bytes))
+    return fail(AKV_ERROR_OUT_OF_RANGE, "%llu blocks and %llu swap blocks of %llu tokens of %llu bytes: over 2^64 - 1",
+                num_blocks, num_swap_blocks, block_tokens, out.bytes_per_token);
   out.query_head_bytes = geometry.query_head_bytes(out.total_bytes);
   out.metadata_reserved_bytes = metadata_bytes;
   return AKV_OK;

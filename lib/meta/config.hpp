@@ -9,6 +9,7 @@ namespace akv {
 struct Config {
   std::uint32_t flags = 0;
   std::uint32_t num_blocks = 0;
+  std::uint32_t num_swap_blocks = 0;
   std::uint32_t block_tokens = 0;
   std::uint32_t max_sequences = 0;
   std::uint32_t max_tokens_per_sequence = 0;
@@ -22,6 +23,8 @@ struct Config {
   std::uint32_t max_blocks_per_sequence = 0;  // entries of a table row
   Geometry geometry;
 
+  // A sequence on its way to or from swap blocks has both in its row.
+  std::uint32_t longest_row() const noexcept { return max_blocks_per_sequence * (num_swap_blocks != 0 ? 2 : 1); }
   [[nodiscard]] Status read(const akv_cache_config &from) noexcept;
   std::uint64_t bytes_per_block() const noexcept { return geometry.bytes_per_token() * block_tokens; }
   [[nodiscard]] Status sizes(akv_sizes &out, std::uint64_t metadata_bytes) const noexcept;

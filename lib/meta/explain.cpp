@@ -11,7 +11,7 @@ namespace akv {
 bool Cache::begins_with(Slot slot, const std::int32_t *tokens, std::uint32_t count) const noexcept {
   const Sequence &s = sequences_[slot];
   const std::uint32_t known = std::min<std::uint32_t>(count, s.known);
-  if (s.length < count || known + block_tokens_ <= count) return false;
+  if ((s.flags & kSwapped) != 0 || s.length < count || known + block_tokens_ <= count) return false;
   for (std::uint32_t at = 0; at < known; at += block_tokens_) {
     const std::uint32_t part = std::min(known - at, block_tokens_);
     if (tokens_.common_prefix(s.table[math_.whole_blocks(at)], tokens + at, part) != part) return false;

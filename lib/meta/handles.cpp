@@ -69,6 +69,12 @@ Status Books::check_quiet(const Sequence &s) const noexcept {
     return fail(
         AKV_ERROR_CONTENT_LOST,
         "content of the sequence was given up with an abandoned ticket: truncate it to its sound_tokens, or free it");
+  return check_in_place(s);
+}
+
+Status Books::check_in_place(const Sequence &s) const noexcept {
+  if ((s.flags & kSwapped) != 0)
+    return fail(AKV_ERROR_SWAPPED, "the sequence's %llu tokens are in swap blocks: swap it in first", s.length);
   if ((s.flags & kPlanOpen) != 0)
     return fail(AKV_ERROR_PLAN_OPEN, "a plan is open on the sequence: finish it or abandon it first");
   return AKV_OK;

@@ -8,6 +8,7 @@ namespace akv {
 void Cache::end_locked(Slot slot, bool in_flight) noexcept {
   Sequence &s = sequences_[slot];
   SequenceRest &rest = rest_[slot];
+  give_up_swap_locked(slot, in_flight);
   if (publishable(s) && rest.plan == 0 && absorb_tail_locked(slot))
     publish_locked(slot);  // what was in the way has gone
   free_duplicates_locked(slot, 0, rest.anchored_blocks);

@@ -22,6 +22,7 @@ void Cache::end_ticket_locked(std::uint64_t number) noexcept {
   if (now == before) return;
   pool_.settle(before, now);
   tree_.settle(before, now);
+  swap_.settle(before, now);
 }
 
 Status Cache::retire_ticket_locked(akv_ticket ticket) noexcept {

@@ -21,8 +21,14 @@ Status Cache::finish_plan_locked(akv_plan handle, akv_ticket ticket) noexcept {
   if (Status status = find_plan(handle, plan); status != AKV_OK) return status;
   std::uint64_t number = 0;
   if (Status status = commit_number(ticket, number); status != AKV_OK) return status;
+  if (plans_[plan].swap != Swap::none)
+    if (Status status = check_swap_finish_locked(plan, number); status != AKV_OK) return status;
   if (Status status = enter_plan_locked(plan); status != AKV_OK) return status;
   publish_pending_locked();
+  if (plans_[plan].swap != Swap::none) {
+    finish_swap_locked(plan);
+    return AKV_OK;
+  }
   const std::uint64_t wait = tickets_.settled(plans_[plan].wait) ? 0 : plans_[plan].wait;
   const std::uint64_t last = std::max(number, wait);
   const std::uint64_t first = number != 0 && wait != 0 ? std::min(number, wait) : last;
@@ -73,6 +79,10 @@ Status Cache::abandon_plan_locked(akv_plan handle) noexcept {
   publish_pending_locked();
   for (std::uint32_t at = plans_[plan].first_record; at != 0; at = plans_.record(at).next)
     condemn_unzeroed_locked(plans_.record(at).record);
+  if (plans_[plan].swap != Swap::none) {
+    abandon_swap_locked(plan);
+    return AKV_OK;
+  }
   while (plans_[plan].first_sequence != 0) {
     const Slot slot = plans_[plan].first_sequence - 1;
     leave_plan_locked(slot);

@@ -44,7 +44,7 @@ void Books::close_plan_locked(std::uint32_t plan) noexcept {
 // The first token whose K/V depend on the plan's records.
 std::uint32_t Books::first_planned(Slot slot) const noexcept {
   const SequenceRest &rest = rest_[slot];
-  if (rest.undo.created != 0) return sequences_[slot].committed;
+  if (rest.undo.created != 0 || rest.swap == Swap::in) return sequences_[slot].committed;
   if (rest.undo.replaced_block != AKV_NULL_BLOCK) return rest.undo.replaced_index * block_tokens_;
   return std::min(rest.undo.num_blocks * block_tokens_, rest.undo.length);
 }

@@ -6,12 +6,14 @@
 #include "base/handle.hpp"
 #include "mem/slab.hpp"
 #include "meta/prefix/run.hpp"
+#include "meta/sequence.hpp"
 
 namespace akv {
 
 struct PlanState {
   std::uint32_t generation;
-  std::uint32_t open;
+  std::uint16_t open;
+  Swap swap;  // out or in: of one sequence
   std::uint32_t first_sequence;  // slot + 1; they are linked through SequenceRest
   std::uint32_t num_sequences;
   std::uint32_t first_record;

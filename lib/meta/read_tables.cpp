@@ -45,6 +45,7 @@ Status Cache::read_tables(const akv_batch &batch, const akv_tables &tables) noex
 
 Status Cache::read_blocks(Slot slot, std::int32_t *out, std::uint32_t capacity, std::uint32_t &count) noexcept {
   const Sequence &s = sequences_[slot];
+  if ((s.flags & kSwapped) != 0) return check_in_place(s);
   count = s.num_blocks;
   if (capacity < count)
     return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, count, capacity, "the table has %llu blocks, the buffer holds %llu",

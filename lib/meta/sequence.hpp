@@ -23,6 +23,7 @@ constexpr std::uint64_t kGateBusy = 2;
 // Reasons to leave the quick path.
 constexpr std::uint32_t kPlanOpen = 1;
 constexpr std::uint32_t kLost = 2;
+constexpr std::uint32_t kSwapped = 4;  // its table names swap blocks
 
 // One cache line. It outlives the cache (see SequenceTable), so that a late call finds a generation and not a hole.
 struct alignas(64) Sequence {
@@ -52,12 +53,17 @@ constexpr std::uint32_t kNews = 2;
 // What an open plan goes back to.
 struct Undo {
   std::uint32_t length;
+  std::uint32_t committed;  // of a sequence that is being swapped in
   std::uint32_t num_blocks;
   std::int32_t replaced_block;  // by copy-on-write, at `replaced_index`; 0: none
   std::uint32_t replaced_index;
   RunId source;           // the run of the replaced block, leased by the plan
   std::uint32_t created;  // the plan belongs to create: going back means it never was
 };
+
+// Where a sequence's K/V are. Swapped: its table names swap blocks only, and it is anchored at the root. On the way,
+// while the plan is open, swap blocks stand in the table behind its num_blocks entries.
+enum class Swap : std::uint8_t { none, out, swapped, in };
 
 // Read and written under the cache's lock; read by whoever has shut the gate, too, unless the sequence is pending.
 struct SequenceRest {
@@ -68,6 +74,9 @@ struct SequenceRest {
   std::uint32_t sound;             // while lost: tokens that are still good
   std::uint32_t commit_on_finish;  // length that counts as committed when the open plan is finished
   std::uint8_t no_publish;
+  Swap swap;
+  std::uint32_t swap_blocks;    // that it has
+  std::uint32_t blocks_before;  // its table had before it was swapped out, reserved ones included
   std::uint64_t domain;
   std::uint64_t request_id;
   std::uint64_t owner;

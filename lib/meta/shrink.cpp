@@ -8,8 +8,7 @@
 namespace akv {
 
 Status Cache::check_truncate(const Sequence &s, const SequenceRest &rest, std::uint32_t length) const noexcept {
-  if ((s.flags & kPlanOpen) != 0)
-    return fail(AKV_ERROR_PLAN_OPEN, "a plan is open on the sequence: finish it or abandon it first");
+  if (Status status = check_in_place(s); status != AKV_OK) return status;
   if (length > s.length)
     return fail_with(AKV_ERROR_OUT_OF_RANGE, length, s.length, "truncate to %llu tokens, the sequence has %llu", length,
                      s.length);

@@ -6,6 +6,19 @@
 #include <cstring>
 
 namespace akv {
+namespace {
+
+std::uint32_t state_of(Swap swap) {
+  switch (swap) {
+    case Swap::none: return AKV_SEQUENCE_ACTIVE;
+    case Swap::out: return AKV_SEQUENCE_SWAPPING_OUT;
+    case Swap::swapped: return AKV_SEQUENCE_SWAPPED;
+    case Swap::in: break;
+  }
+  return AKV_SEQUENCE_SWAPPING_IN;
+}
+
+}  // namespace
 
 Status Cache::find_locked(std::uint64_t request_id, akv_sequence &out) noexcept {
   Slot slot = 0;
@@ -41,10 +54,12 @@ void Cache::read_info(Slot slot, akv_sequence_info &out) noexcept {
   out.committed = s.committed;
   out.published_tokens = run == kRoot ? 0 : tree_.end_index(run) * block_tokens_;
   out.sound_tokens = (s.flags & kLost) != 0 ? rest.sound : std::uint32_t{s.length};
-  out.num_blocks = s.num_blocks;
+  out.num_blocks = (s.flags & kSwapped) != 0 ? 0 : std::uint32_t{s.num_blocks};
   out.shared_blocks = shared_blocks_locked(slot);
   out.capacity =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{s.num_blocks} * block_tokens_, UINT32_MAX));
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(std::uint64_t{out.num_blocks} * block_tokens_, UINT32_MAX));
+  out.state = state_of(rest.swap);
+  out.swap_blocks = rest.swap_blocks;
   out.remaining = s.max_tokens - s.length;
   out.max_tokens = s.max_tokens;
   out.version = s.version;
@@ -58,8 +73,9 @@ void Cache::read_info(Slot slot, akv_sequence_info &out) noexcept {
 std::uint64_t Cache::used_bytes_locked() const noexcept {
   if (all_touched_) return memory_.bytes() + std::uint64_t{sequences_.capacity()} * sizeof(Sequence);
   std::uint64_t bytes =
-      tree_.used_bytes() + lists_.used_bytes() + pool_.used_bytes() + plans_.used_bytes() + holds_.used_bytes();
-  const std::uint64_t blocks_used = config_.num_blocks - pool_.never_used();
+      tree_.used_bytes() + lists_.used_bytes() + pool_.used_bytes() + plans_.used_bytes() + holds_.used_bytes() +
+      swap_.used_bytes();
+  const std::uint64_t blocks_used = config_.num_blocks - pool_.never_used() + swap_.ever_used();
   bytes += blocks_used * block_tokens_ * sizeof(std::int32_t);
   bytes += std::uint64_t{touched_slots_} * (sizeof(SequenceRest) + sizeof(Sequence)) + rows_.used_bytes();
   if (scrubber_.looking()) bytes += blocks_used * 9;
@@ -79,6 +95,7 @@ void Cache::read_state_locked(akv_cache_state &out) noexcept {
     const std::uint32_t used = math_.blocks(s.length), blocks = s.num_blocks;
     out.reserved_blocks += blocks > used ? blocks - used : 0;
     out.sequence_tokens += s.length;
+    if ((s.flags & kSwapped) != 0) out.swapped_tokens += s.length;
   }
   out.dirty_blocks = recycled;
   out.free_blocks = free - recycled;
@@ -97,6 +114,13 @@ void Cache::read_state_locked(akv_cache_state &out) noexcept {
   out.sequences = num_sequences_;
   out.max_sequences = config_.max_sequences;
   out.lost_sequences = lost_sequences_;
+  out.swapped_sequences = swapped_sequences_;
+  out.num_swap_blocks = config_.num_swap_blocks;
+  out.free_swap_blocks = swap_.free();
+  out.quarantined_swap_blocks = swap_.quarantined();
+  out.acquired_swap_blocks = swap_.lent();
+  out.swapped_out = counters_.swapped_out;
+  out.swapped_in = counters_.swapped_in;
   out.runs = tree_.num_runs();
   out.pins = holds_.pins();
   out.leases = holds_.leases();
@@ -139,7 +163,7 @@ void Cache::measure_locked(akv_measures &out) noexcept {
     out.live_tokens += std::uint64_t{run.blocks.count - 1} * block_tokens_ + run.tail_tokens;
   }
   for (Slot slot = 0; slot < touched_slots_; ++slot) {
-    if (!sequences_.live(slot)) continue;
+    if (!sequences_.live(slot) || (sequences_[slot].flags & kSwapped) != 0) continue;
     const std::uint64_t shared = std::uint64_t{rest_[slot].anchored_blocks} * block_tokens_,
                         length = sequences_[slot].length;
     out.live_tokens += length > shared ? length - shared : 0;
@@ -170,7 +194,8 @@ Status Cache::read_sequences_locked(unsigned char *lines, std::uint32_t line_siz
         s.committed,
         blocks,
         blocks > used ? blocks - used : 0,
-        (flags & kPlanOpen) / kPlanOpen * AKV_LINE_PLAN_OPEN | (flags & kLost) / kLost * AKV_LINE_CONTENT_LOST};
+        (flags & kPlanOpen) / kPlanOpen * AKV_LINE_PLAN_OPEN | (flags & kLost) / kLost * AKV_LINE_CONTENT_LOST |
+            (flags & kSwapped) / kSwapped * AKV_LINE_SWAPPED};
     write_element(line, lines, line_size);
     lines += line_size;
   }

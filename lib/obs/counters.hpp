@@ -15,6 +15,8 @@ struct Counters {
   std::uint64_t published_blocks = 0;
   std::uint64_t copy_on_writes = 0;
   std::uint64_t refused_no_blocks = 0;
+  std::uint64_t swapped_out = 0;
+  std::uint64_t swapped_in = 0;
   std::uint32_t peak_live_blocks = 0;
 };
 

@@ -234,7 +234,6 @@ TEST_CASE("abuse: values outside their set in a configuration are refused, by th
   constexpr akv_status invalid = AKV_ERROR_INVALID_ARGUMENT, unsupported = AKV_ERROR_UNSUPPORTED;
   refuse(invalid, [](akv_cache_config &c) { c.block_allocator = 2; });
   refuse(invalid, [](akv_cache_config &c) { c.scrub = 3; });
-  refuse(unsupported, [](akv_cache_config &c) { c.unused = 1; });
   refuse(unsupported, [](akv_cache_config &c) { c.num_groups = 2; });
   refuse(unsupported, [](akv_cache_config &c) { c.num_groups = UINT32_MAX; });
   refuse(invalid, [](akv_cache_config &c) { c.num_groups = 0; });

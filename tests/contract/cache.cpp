@@ -76,7 +76,7 @@ TEST_CASE("cache: D1 the defaults are 4,096 blocks of 16, 256 slots, 4,096 token
   CHECK((c.max_holds == 1024 && c.max_pinned_blocks == 1024 && c.magazine_blocks == 32));
   CHECK((c.block_allocator == AKV_BLOCK_ALLOCATOR_STACK && c.scrub == AKV_SCRUB_DOMAIN && c.flags == 0));
   CHECK((c.num_groups == 1 && c.group_size == sizeof(akv_layer_group) && c.groups == nullptr));
-  CHECK((c.allocator == nullptr && c.unused == 0 && c.struct_size == sizeof c));
+  CHECK((c.allocator == nullptr && c.num_swap_blocks == 0 && c.struct_size == sizeof c));
   akv_layer_group group{};
   group.plane_size = sizeof(akv_plane);
   akv_plane planes[2] = {};

@@ -81,7 +81,7 @@ TEST_CASE("state: B7 D4 a new cache is free, and tells its size, its slots and t
   CHECK((s.num_blocks == 32 && s.free_blocks == 32 && s.block_tokens == 4));
   CHECK((s.sequences == 0 && s.max_sequences == 8 && s.runs == 0 && s.pins + s.leases + s.plans == 0));
   CHECK(s.bytes_per_block == 4 * 2 * 32 * 8 * 128 * 2);
-  CHECK((s.oldest_open == AKV_NONE && s.newest == AKV_NONE && s.unused == 0));
+  CHECK((s.oldest_open == AKV_NONE && s.newest == AKV_NONE && s.swapped_sequences == 0));
   CHECK(s.metadata_used_bytes <= s.metadata_reserved_bytes);
 }
 

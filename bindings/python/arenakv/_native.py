@@ -33,7 +33,7 @@ class CacheConfig(ctypes.Structure):
         ("scrub", c_uint32),
         ("num_groups", c_uint32),
         ("group_size", c_uint32),
-        ("unused", c_uint32),
+        ("num_swap_blocks", c_uint32),
         ("groups", c_void_p),
         ("allocator", c_void_p),
     ]
@@ -62,7 +62,7 @@ class CacheState(ctypes.Structure):
         ("leases", c_uint32),
         ("plans", c_uint32),
         ("open_tickets", c_uint32),
-        ("unused", c_uint32),
+        ("swapped_sequences", c_uint32),
         ("oldest_open", c_uint64),
         ("newest", c_uint64),
         ("bytes_per_block", c_uint64),
@@ -80,6 +80,13 @@ class CacheState(ctypes.Structure):
         ("refills", c_uint64),
         ("metadata_reserved_bytes", c_uint64),
         ("metadata_used_bytes", c_uint64),
+        ("num_swap_blocks", c_uint32),
+        ("free_swap_blocks", c_uint32),
+        ("quarantined_swap_blocks", c_uint32),
+        ("acquired_swap_blocks", c_uint32),
+        ("swapped_tokens", c_uint64),
+        ("swapped_out", c_uint64),
+        ("swapped_in", c_uint64),
     ]
 
 
@@ -114,6 +121,8 @@ class Created(ctypes.Structure):
         ("sequence", c_uint64),
         ("plan", c_uint64),
         ("wait", c_uint64),
+        ("state", c_uint32),
+        ("swap_blocks", c_uint32),
     ]
 
 

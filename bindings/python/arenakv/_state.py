@@ -38,6 +38,7 @@ class CacheState:
     leases: int
     plans: int
     open_tickets: int
+    swapped_sequences: int  # of the sequences: their K/V are in swap blocks
     oldest_open: int  # a ticket; 0: none
     newest: int
     bytes_per_block: int  # of K/V, wherever they are kept
@@ -57,6 +58,14 @@ class CacheState:
 
     metadata_reserved_bytes: int  # address space
     metadata_used_bytes: int  # of it, what costs memory
+
+    num_swap_blocks: int
+    free_swap_blocks: int
+    quarantined_swap_blocks: int
+    acquired_swap_blocks: int  # for the caller's own use
+    swapped_tokens: int  # lengths of the swapped sequences; sequence_tokens counts them too
+    swapped_out: int  # sequences, since the cache was made
+    swapped_in: int
 
 
 @dataclass(frozen=True)
@@ -79,3 +88,5 @@ class SequenceInfo:
     domain: int
     plan: int  # the open plan; 0: none
     wait: int  # a ticket to wait for before its K/V are read; 0: nothing
+    state: int  # 0: active, 1: being swapped out, 2: swapped, 3: being swapped in
+    swap_blocks: int  # that it has

@@ -22,7 +22,7 @@ PLAIN = {"int32_t": ctypes.c_int32, "uint32_t": ctypes.c_uint32, "uint64_t": cty
          "akv_sequence": ctypes.c_uint64, "akv_plan": ctypes.c_uint64, "akv_ticket": ctypes.c_uint64}
 # Of akv_cache_config; the rest belongs to nouns that the package does not have.
 NO_KEYWORD = {"struct_size", "flags", "max_open_tickets", "max_plans", "max_holds", "max_pinned_blocks", "scrub",
-              "num_groups", "group_size", "unused", "groups", "allocator"}
+              "num_groups", "group_size", "num_swap_blocks", "groups", "allocator"}
 
 
 def ctype_of(c_type):
