@@ -152,6 +152,13 @@ std::vector<Function> prefix_and_order_functions() {
        }},
       {"akv_lease_release", kCache | kLease | kOnce, 0, 0, 0,
        [](const Call &c) { return akv_lease_release(c.cache, c.lease); }},
+      {"akv_sequence_swap_out", kRead | kSequence | kOnce, 0, 0, 0,
+       [](const Call &c) { return akv_sequence_swap_out(c.cache, c.sequence, c.out_as<akv_plan>()); }},
+      {"akv_sequence_swap_in", kRead | kSequence | kOnce, sizeof(akv_swapped_in), 0, 0,
+       [](const Call &c) { return akv_sequence_swap_in(c.cache, c.sequence, c.out_as<akv_swapped_in>()); }},
+      {"akv_swap_acquire", kRead | kOnce, 0, 0, 0,
+       [](const Call &c) { return akv_swap_acquire(c.cache, 1, c.out_as<std::int32_t>()); }},
+      {"akv_swap_release", kCache, 0, 0, 0, [](const Call &c) { return akv_swap_release(c.cache, nullptr, 0); }},
   };
 }
 
@@ -209,6 +216,11 @@ Scene::Scene(const Function &what, void (*change)(akv_cache_config &)) : functio
   OK(akv_sequence_fork(cache, parent, AKV_UNSET, nullptr, &forked));
   OK(cache.append(forked, {200}, &plan));
   REQUIRE(plan != AKV_NONE);
+  if (function.name == std::string("akv_sequence_swap_in")) {
+    akv_plan out = AKV_NONE;
+    OK(akv_sequence_swap_out(cache, sequence, &out));
+    cache.finish(out);
+  }
   ticket = cache.open_ticket();
 
   std::memset(&outputs, kCanary, sizeof outputs);
@@ -278,7 +290,7 @@ std::string Scene::everything() const {
   OK(akv_cache_read_sequences(cache, lines.data(), sizeof lines[0], state.max_sequences, &count));
   for (std::uint32_t i = 0; i < count; ++i) {
     const akv_sequence_info info = cache.info(lines[i].sequence);
-    const auto blocks = cache.blocks(lines[i].sequence);
+    const auto blocks = info.state != AKV_SEQUENCE_SWAPPED ? cache.blocks(lines[i].sequence) : Tokens{};
     const Tokens ids = cache.tokens(lines[i].sequence);
     add(&lines[i], sizeof lines[i]);
     add(&info, sizeof info);
