@@ -11,7 +11,8 @@ akv_status akv_set_log(akv_log_function function, void *context, uint32_t max_le
 }
 
 int32_t akv_has(uint32_t feature) noexcept {
-  return feature == AKV_FEATURE_PREFIX_INDEX || feature == AKV_FEATURE_PARTIAL_HITS || feature == AKV_FEATURE_BUDDY;
+  return feature == AKV_FEATURE_PREFIX_INDEX || feature == AKV_FEATURE_PARTIAL_HITS || feature == AKV_FEATURE_BUDDY ||
+         feature == AKV_FEATURE_STORES;
 }
 
 }  // extern "C"

@@ -7,52 +7,44 @@
 namespace akv {
 namespace {
 
-struct LastError {
-  const char *format;
-  const char *name;  // for a format that starts with %s
-  unsigned long long numbers[6];
-  std::uint64_t needed;
-  std::uint64_t available;
-  Status status;
-  std::uint32_t row;  // AKV_UNSET: none
-};
-
-thread_local constinit LastError last_error{};
+thread_local constinit LastError last{};
 
 }  // namespace
 
+LastError &last_error() noexcept { return last; }
+
 Status fail(Status status, const char *format, unsigned long long a, unsigned long long b, unsigned long long c,
             unsigned long long d, unsigned long long e, unsigned long long f) noexcept {
-  last_error = LastError{format, nullptr, {a, b, c, d, e, f}, 0, 0, status, AKV_UNSET};
+  last = LastError{format, nullptr, {a, b, c, d, e, f}, 0, 0, status, AKV_UNSET};
   return status;
 }
 
 Status fail_with(Status status, std::uint64_t needed, std::uint64_t available, const char *format, unsigned long long a,
                  unsigned long long b, unsigned long long c, unsigned long long d, unsigned long long e,
                  unsigned long long f) noexcept {
-  last_error = LastError{format, nullptr, {a, b, c, d, e, f}, needed, available, status, AKV_UNSET};
+  last = LastError{format, nullptr, {a, b, c, d, e, f}, needed, available, status, AKV_UNSET};
   return status;
 }
 
 Status fail_named(Status status, const char *format, const char *name, unsigned long long a,
                   unsigned long long b) noexcept {
-  last_error = LastError{format, name, {a, b}, 0, 0, status, AKV_UNSET};
+  last = LastError{format, name, {a, b}, 0, 0, status, AKV_UNSET};
   return status;
 }
 
-void name_row(std::uint32_t row) noexcept { last_error.row = row; }
+void name_row(std::uint32_t row) noexcept { last.row = row; }
 
 void last_error_detail(akv_error_detail &out) noexcept {
-  out.status = last_error.status;
-  out.row = last_error.format != nullptr ? last_error.row : AKV_UNSET;
-  out.needed = last_error.needed;
-  out.available = last_error.available;
+  out.status = last.status;
+  out.row = last.format != nullptr ? last.row : AKV_UNSET;
+  out.needed = last.needed;
+  out.available = last.available;
 }
 
 std::size_t last_error_text(char *buffer, std::size_t capacity) noexcept {
   if (buffer == nullptr) capacity = 0;
   if (capacity != 0) buffer[0] = '\0';
-  const LastError &error = last_error;
+  const LastError &error = last;
   if (error.format == nullptr) return 0;
   char text[768];
   int used = 0;

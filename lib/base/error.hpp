@@ -35,6 +35,30 @@ void name_row(std::uint32_t row) noexcept;
 
 void last_error_detail(akv_error_detail &out) noexcept;
 
+// What this thread remembers of its last failure.
+struct LastError {
+  const char *format;
+  const char *name;  // for a format that starts with %s
+  unsigned long long numbers[6];
+  std::uint64_t needed;
+  std::uint64_t available;
+  Status status;
+  std::uint32_t row;  // AKV_UNSET: none
+};
+LastError &last_error() noexcept;
+
+// For a step that may fail inside a call that does not: the thread's last failure stays what it was.
+class KeepLastError {
+ public:
+  KeepLastError() noexcept : before_(last_error()) {}
+  ~KeepLastError() { last_error() = before_; }
+  KeepLastError(const KeepLastError &) = delete;
+  KeepLastError &operator=(const KeepLastError &) = delete;
+
+ private:
+  const LastError before_;
+};
+
 std::size_t last_error_text(char *buffer, std::size_t capacity) noexcept;
 
 const char *status_name(Status status) noexcept;

@@ -23,6 +23,7 @@ class Mutex {
     pthread_mutex_lock(&mutex_);
   }
   void unlock() noexcept { pthread_mutex_unlock(&mutex_); }
+  pthread_mutex_t *native() noexcept { return &mutex_; }  // for condition.hpp
 
  private:
   // Going to sleep and being woken costs more than the longest of the short sections that this lock guards.

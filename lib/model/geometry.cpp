@@ -10,19 +10,6 @@ namespace {
 constexpr std::uint32_t kGroupSizeV1 = sizeof(akv_layer_group);
 constexpr std::uint32_t kPlaneSizeV1 = sizeof(akv_plane);
 
-// Bits of one element; 0 for a dtype that does not exist.
-std::uint32_t dtype_bits(std::uint32_t dtype) {
-  switch (dtype) {
-    case AKV_DTYPE_F32: return 32;
-    case AKV_DTYPE_F16:
-    case AKV_DTYPE_BF16: return 16;
-    case AKV_DTYPE_F8_E4M3:
-    case AKV_DTYPE_I8: return 8;
-    case AKV_DTYPE_I4: return 4;
-    default: return 0;
-  }
-}
-
 Status check_plane(const akv_plane &plane, std::uint32_t index) {
   if (plane.role < AKV_PLANE_KEYS || plane.role > AKV_PLANE_LATENT)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "plane %llu: role is %llu, must be 1 to 3", index, plane.role);
@@ -42,11 +29,23 @@ Status check_plane(const akv_plane &plane, std::uint32_t index) {
   return AKV_OK;
 }
 
-std::uint64_t plane_bytes(const akv_plane &plane) {  // below 2^36: can't overflow
-  return std::uint64_t{plane.kv_heads} * plane.head_dim * dtype_bits(plane.dtype) / 8 + plane.scale_bytes;
+}  // namespace
+
+std::uint32_t dtype_bits(std::uint32_t dtype) noexcept {
+  switch (dtype) {
+    case AKV_DTYPE_F32: return 32;
+    case AKV_DTYPE_F16:
+    case AKV_DTYPE_BF16: return 16;
+    case AKV_DTYPE_F8_E4M3:
+    case AKV_DTYPE_I8: return 8;
+    case AKV_DTYPE_I4: return 4;
+    default: return 0;
+  }
 }
 
-}  // namespace
+std::uint64_t plane_bytes(const akv_plane &plane) noexcept {
+  return std::uint64_t{plane.kv_heads} * plane.head_dim * dtype_bits(plane.dtype) / 8 + plane.scale_bytes;
+}
 
 Status Geometry::read(const akv_layer_group *groups, std::uint32_t num_groups, std::uint32_t group_size) noexcept {
   if (num_groups == 0 && groups == nullptr) {

@@ -10,6 +10,12 @@ namespace akv {
 
 constexpr std::uint32_t kMaxPlanes = 64;
 
+// Bits of one element; 0 for a dtype that does not exist.
+std::uint32_t dtype_bits(std::uint32_t dtype) noexcept;
+
+// Bytes of one token in one plane of one layer, scales included; the plane is sound. Below 2^36.
+std::uint64_t plane_bytes(const akv_plane &plane) noexcept;
+
 // One layer group with its planes, copied out of the caller's arrays.
 struct Geometry {
   akv_layer_group group{};

@@ -1,0 +1,128 @@
+// store.cpp: thunks of store.h.
+#include "data/store.hpp"
+
+#include "api/thunk.hpp"
+
+using namespace akv;
+
+namespace {
+
+constexpr std::uint32_t kStoreConfigV1 = 72, kRegionV1 = 72, kViewV1 = 136;
+static_assert(sizeof(akv_store_config) == kStoreConfigV1 && sizeof(akv_region) == kRegionV1);
+static_assert(sizeof(akv_view) == kViewV1);
+
+Status read_config(const akv_store_config *from, akv_store_config &to) noexcept {
+  to = AKV_STORE_CONFIG_INIT;
+  if (from != nullptr) AKV_TRY(read_struct(from, to, kStoreConfigV1));
+  AKV_TRY(check_flags(to.flags, AKV_STORE_SMALL_PAGES));
+  if (to.unused != 0) return fail(AKV_ERROR_UNSUPPORTED, "unused is %llu, must be 0", to.unused);
+  if (to.device != AKV_DEVICE_HOST)
+    return fail(AKV_ERROR_UNSUPPORTED, "device %llu: this build has stores of the host (0) only", to.device);
+  if (to.tracker != nullptr) return fail(AKV_ERROR_UNSUPPORTED, "a tracker of stores is not in this release");
+  if (to.columns > AKV_STORE_SWAP_BLOCKS)
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "columns is %llu, must be 0 or 1", to.columns);
+  AKV_TRY(check_array(to.layers, to.num_layers, "layers"));
+  AKV_TRY(check_array(to.regions, to.num_regions, "regions"));
+  if (to.num_regions == 0 || (to.region_size >= kRegionV1 && to.region_size <= kLargestStruct)) return AKV_OK;
+  return fail(AKV_ERROR_INVALID_ARGUMENT, "region_size is %llu, must be sizeof(akv_region) = %llu", to.region_size,
+              kRegionV1);
+}
+
+// The numbers of a cache that a store is made for.
+Status read_shape(akv_cache *cache, std::uint32_t columns, StoreShape &to) noexcept {
+  Locked locked(cache);
+  AKV_TRY(locked.status());
+  const Config &config = locked->config();
+  if (columns == AKV_STORE_SWAP_BLOCKS && config.num_swap_blocks == 0)
+    return fail(AKV_ERROR_UNSUPPORTED, "the cache has no swap blocks: set num_swap_blocks");
+  to.geometry = config.geometry;
+  to.block_tokens = config.block_tokens;
+  to.num_blocks = columns == AKV_STORE_SWAP_BLOCKS ? config.num_swap_blocks : config.num_blocks;
+  return AKV_OK;
+}
+
+}  // namespace
+
+extern "C" {
+
+akv_status akv_store_create(akv_cache *cache, const akv_store_config *config, akv_store **out_store) noexcept {
+  const KeepErrno keep;
+  AKV_TRY(check_pointer(out_store, "out_store"));
+  akv_store_config ours;
+  AKV_TRY(read_config(config, ours));
+  StoreShape shape;
+  AKV_TRY(read_shape(cache, ours.columns, shape));
+  std::unique_ptr<Store> store;
+  AKV_TRY(Store::create(shape, ours, store));
+  return Stores::create(std::move(store), *out_store);
+}
+
+akv_status akv_store_destroy(akv_store *store) noexcept {
+  const KeepErrno keep;
+  return Stores::destroy(store);
+}
+
+akv_status akv_store_warm_up(akv_store *store, akv_progress_function progress, void *context) noexcept {
+  const KeepErrno keep;
+  Stores::Ref ref;
+  AKV_TRY(Stores::find(store, ref));
+  return ref->warm_up(progress, context);
+}
+
+akv_status akv_store_read_info(akv_store *store, akv_store_info *out_info) noexcept {
+  AKV_TRY(check_output(out_info, kOutputV1));
+  Stores::Ref ref;
+  AKV_TRY(Stores::find(store, ref));
+  akv_store_info info{};
+  ref->info(info);
+  write_struct(info, out_info);
+  return AKV_OK;
+}
+
+akv_status akv_store_read_region(akv_store *store, uint32_t layer, uint32_t plane, akv_region *out_region,
+                                 uint32_t region_size) noexcept {
+  AKV_TRY(check_pointer(out_region, "out_region"));
+  if (region_size < kRegionV1 || region_size > kLargestStruct)
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "region_size is %llu, must be sizeof(akv_region) = %llu", region_size,
+                kRegionV1);
+  Stores::Ref ref;
+  AKV_TRY(Stores::find(store, ref));
+  akv_region region{};
+  AKV_TRY(ref->find_region(layer, plane, region));
+  write_element(region, reinterpret_cast<unsigned char *>(out_region), region_size);
+  return AKV_OK;
+}
+
+akv_status akv_store_read_view(akv_store *store, uint32_t layer, uint32_t plane, akv_view *out_view) noexcept {
+  AKV_TRY(check_output(out_view, kOutputV1));
+  Stores::Ref ref;
+  AKV_TRY(Stores::find(store, ref));
+  akv_view view{};
+  AKV_TRY(ref->view(layer, plane, view));
+  write_struct(view, out_view);
+  return AKV_OK;
+}
+
+akv_status akv_store_read_sequence_view(akv_store *store, uint32_t layer, uint32_t plane, const int32_t *blocks,
+                                        uint32_t num_blocks, uint32_t num_tokens, akv_view *out_view) noexcept {
+  AKV_TRY(check_output(out_view, kOutputV1));
+  AKV_TRY(check_array(blocks, num_blocks, "blocks"));
+  Stores::Ref ref;
+  AKV_TRY(Stores::find(store, ref));
+  akv_view view{};
+  AKV_TRY(ref->sequence_view(layer, plane, blocks, num_blocks, num_tokens, view));
+  write_struct(view, out_view);
+  return AKV_OK;
+}
+
+akv_status akv_store_check_view(akv_store *store, const akv_view *view) noexcept {
+  akv_view ours;
+  AKV_TRY(read_struct(view, ours, kViewV1));
+  Stores::Ref ref;
+  AKV_TRY(Stores::find(store, ref));
+  if (ours.epoch == ref->epoch()) return AKV_OK;
+  return fail(AKV_ERROR_BAD_HANDLE, "the view's epoch is %llu, this store's is %llu: it is of another one", ours.epoch,
+              ref->epoch());
+}
+
+}  // extern "C"

@@ -1,0 +1,121 @@
+// copy_tokens.cpp: K/V of tokens to and from their slots.
+// It knows stores, streams and kernels.
+#include "data/copy_engine.hpp"
+#include "data/device/work.hpp"
+#include "data/plane_piece.hpp"
+
+namespace akv {
+namespace {
+
+TokenRows element_rows(const akv_token_data &from, const PlaneShape &plane) {
+  const auto row = static_cast<std::int64_t>(plane.row_bytes());
+  return {static_cast<unsigned char *>(from.data), from.token_stride != 0 ? from.token_stride : row,
+          from.head_stride != 0 ? from.head_stride : plane.dim_bytes};
+}
+
+TokenRows scale_rows(const akv_token_data &from, const PlaneShape &plane) {
+  return {static_cast<unsigned char *>(from.scales), from.scale_stride != 0 ? from.scale_stride : plane.scale_bytes, 0};
+}
+
+struct TokenWork {
+  Stores::Ref store;
+  std::uint32_t layer_index = 0;
+  std::uint32_t num_tokens = 0;
+  std::uint32_t num_planes = 0;
+  bool write = false;
+  const std::int64_t *slots = nullptr;
+  const akv_token_data *planes = nullptr;
+  std::uint64_t items = 0;
+  std::uint64_t bytes = 0;
+
+  bool run(std::uint32_t part, std::uint32_t parts) noexcept {
+    const Share share(num_tokens, part, parts);
+    const auto move = write ? plain_kernels.write_slots : plain_kernels.read_slots;
+    for (std::uint32_t i = 0; i < num_planes; ++i) {
+      const PlaneShape &plane = store->layout().plane(planes[i].plane);
+      const akv_region region = store->region(layer_index, planes[i].plane);
+      const std::uint32_t block_tokens = store->shape().block_tokens;
+      const auto part_of = [&](TokenRows rows) {
+        rows.data += static_cast<std::int64_t>(share.first) * rows.token_stride;
+        return rows;
+      };
+      move({akv::element_rows(region), part_of(element_rows(planes[i], plane)), element_shape(plane, block_tokens),
+            slots + share.first, share.end - share.first});
+      if (plane.scale_bytes == 0) continue;
+      move({akv::scale_rows(region), part_of(scale_rows(planes[i], plane)), scale_shape(plane, block_tokens),
+            slots + share.first, share.end - share.first});
+    }
+    return true;
+  }
+  void finish(bool) noexcept {
+    const std::uint32_t kind = write ? AKV_MOVED_WRITE : AKV_MOVED_READ;
+    store->stats().count_call(kind, items);
+    store->stats().count_bytes(kind, bytes);
+  }
+};
+
+Status check_slots(const Store &store, const std::int64_t *slots, std::uint32_t num_tokens, std::uint64_t &items) {
+  const std::int64_t block_tokens = store.shape().block_tokens;
+  const std::int64_t end = static_cast<std::int64_t>(store.columns()) * block_tokens;
+  for (std::uint32_t i = 0; i < num_tokens; ++i) {
+    if (slots[i] < 0) continue;
+    if (slots[i] < block_tokens || slots[i] >= end)
+      return fail(AKV_ERROR_OUT_OF_RANGE,
+                  slots[i] < end ? "slots[%llu] is %llu, in the null block: the first slot is %llu"
+                                 : "slots[%llu] is %llu, slots are %llu to %llu",
+                  i, static_cast<unsigned long long>(slots[i]), static_cast<unsigned long long>(block_tokens),
+                  static_cast<unsigned long long>(end - 1));
+    ++items;
+  }
+  return AKV_OK;
+}
+
+Status check_planes(const Store &store, const akv_token_data *planes, std::uint32_t num_planes, bool tokens,
+                    std::uint64_t &bytes_per_token) {
+  std::uint64_t seen = 0;
+  for (std::uint32_t i = 0; i < num_planes; ++i) {
+    const akv_token_data &data = planes[i];
+    if (data.plane >= store.num_planes())
+      return fail(AKV_ERROR_OUT_OF_RANGE, "planes[%llu] is plane %llu, a layer has %llu", i, data.plane,
+                  store.num_planes());
+    if ((seen & std::uint64_t{1} << data.plane) != 0)
+      return fail(AKV_ERROR_INVALID_ARGUMENT, "planes[%llu] is plane %llu, which was there before", i, data.plane);
+    seen |= std::uint64_t{1} << data.plane;
+    const PlaneShape &plane = store.layout().plane(data.plane);
+    if (data.data == nullptr && tokens)
+      return fail(AKV_ERROR_INVALID_ARGUMENT, "planes[%llu].data is NULL, and there are tokens", i);
+    if (plane.scale_bytes == 0 ? data.scales != nullptr : data.scales == nullptr && tokens)
+      return fail(AKV_ERROR_INVALID_ARGUMENT,
+                  plane.scale_bytes == 0 ? "planes[%llu].scales must be NULL: plane %llu has none"
+                                         : "planes[%llu].scales is NULL: plane %llu has %llu bytes a token",
+                  i, data.plane, plane.scale_bytes);
+    bytes_per_token += plane.token_bytes();
+  }
+  return AKV_OK;
+}
+
+}  // namespace
+
+Status copy_tokens(Stores::Ref store, std::uint32_t layer, const std::int64_t *slots, std::uint32_t num_tokens,
+                   const akv_token_data *planes, std::uint32_t num_planes, bool write, Stream *stream) noexcept {
+  std::uint32_t layer_index = 0;
+  std::uint64_t items = 0, bytes_per_token = 0;
+  AKV_TRY(store->find_layer(layer, layer_index));
+  AKV_TRY(check_planes(*store, planes, num_planes, num_tokens != 0, bytes_per_token));
+  AKV_TRY(check_slots(*store, slots, num_tokens, items));
+  Submission<TokenWork> work(stream, kept_bytes<std::int64_t>(num_tokens) + kept_bytes<akv_token_data>(num_planes));
+  AKV_TRY(work.status());
+  work->store = std::move(store);
+  work->layer_index = layer_index;
+  work->num_tokens = num_tokens;
+  work->num_planes = num_planes;
+  work->write = write;
+  work->slots = work.keep(slots, num_tokens);
+  work->planes = work.keep(planes, num_planes);
+  work->items = items;
+  work->bytes = items * bytes_per_token;
+  work.submit(parts_for(stream, items * bytes_per_token));
+  return AKV_OK;
+}
+
+}  // namespace akv
