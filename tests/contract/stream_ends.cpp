@@ -19,6 +19,18 @@ using namespace akv::test;
 
 namespace {
 
+// ThreadSanitizer has a thread of its own, and starts none in a child of a process that had several.
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define THREAD_SANITIZER 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__) || defined(THREAD_SANITIZER)
+constexpr bool kThreadSanitizer = true;
+#else
+constexpr bool kThreadSanitizer = false;
+#endif
+
 std::size_t entries(const char *folder) {
   std::size_t count = 0;
   for (const auto &entry : std::filesystem::directory_iterator(folder)) count += !entry.path().empty();
@@ -386,7 +398,7 @@ TEST_CASE("stream: in a child of fork() calls are FORKED and destroy is fine, wh
 }
 
 TEST_CASE("stream: a child of fork() makes streams of its own") {
-  Stream stream(1);
+  Stream stream(kThreadSanitizer ? 0 : 1);
   const std::string found = in_child([] {
     std::string all;
     akv_stream_config config = AKV_STREAM_CONFIG_INIT;
@@ -417,7 +429,7 @@ TEST_CASE("stream: workers that can't all be started are OUT_OF_MEMORY, and none
     const akv_status status = akv_stream_create(&config, &stream);
     if (status != AKV_ERROR_OUT_OF_MEMORY) all += wrong("create", status);
     if (stream != nullptr) all += "something was written\n";
-    if (!threads_become(1)) all += "threads are left\n";
+    if (!kThreadSanitizer && !threads_become(1)) all += "threads are left\n";
     return all + (last_error().find("the host ") == 0 ? "" : last_error());
   });
   CHECK(found == "");
