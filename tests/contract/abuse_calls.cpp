@@ -162,6 +162,30 @@ std::vector<Function> prefix_and_order_functions() {
   };
 }
 
+// The streams have no workers: work is done in the call.
+std::vector<Function> stream_functions() {
+  return {
+      {"akv_stream_create", kStreamConfig | kOut | kOnce, 0, 0, 0,
+       [](const Call &c) { return akv_stream_create(c.stream_config, c.out_as<akv_stream *>()); }},
+      {"akv_stream_destroy", kStream | kOnce, 0, 0, 0, [](const Call &c) { return akv_stream_destroy(c.stream); }},
+      {"akv_stream_record", kStream | kOut, 0, 0, 0,
+       [](const Call &c) { return akv_stream_record(c.stream, c.out_as<std::uint64_t>()); }},
+      {"akv_stream_read", kStream | kOut, 0, 0, 0,
+       [](const Call &c) { return akv_stream_read(c.stream, 0, c.out_as<std::uint32_t>()); }},
+      {"akv_stream_follow", kStream, 0, 0, 0,
+       [](const Call &c) { return akv_stream_follow(c.stream, c.other_stream, 0); }},
+      {"akv_stream_call", kStream, 0, 0, 0,
+       [](const Call &c) { return akv_stream_call(c.stream, [](void *) {}, nullptr); }},
+      {"akv_stream_read_fd", kStream | kOut, 0, 0, 0,
+       [](const Call &c) { return akv_stream_read_fd(c.stream, c.out_as<std::int32_t>()); }},
+      {"akv_stream_record_ticket", kStream | kCache | kTicket, 0, 0, 0,
+       [](const Call &c) { return akv_stream_record_ticket(c.stream, c.cache, c.ticket); }},
+      {"akv_stream_poll", kStream | kExtra, 0, 0, 0,
+       [](const Call &c) { return akv_stream_poll(c.stream, c.extra_as<std::uint32_t>()); }},
+      {"akv_stream_wait", kStream, 0, 0, 0, [](const Call &c) { return akv_stream_wait(c.stream, AKV_POINT_ALL, 0); }},
+  };
+}
+
 // Those without a cache. Some can't fail: for them a run proves that they come back.
 std::vector<Function> process_functions() {
   return {
@@ -188,8 +212,8 @@ std::vector<Function> process_functions() {
 const std::vector<Function> &every_function() {
   static const std::vector<Function> all = [] {
     std::vector<Function> list;
-    for (const auto &part :
-         {cache_functions(), sequence_functions(), prefix_and_order_functions(), process_functions()})
+    for (const auto &part : {cache_functions(), sequence_functions(), prefix_and_order_functions(), stream_functions(),
+                             process_functions()})
       list.insert(list.end(), part.begin(), part.end());
     return list;
   }();
@@ -222,6 +246,13 @@ Scene::Scene(const Function &what, void (*change)(akv_cache_config &)) : functio
     cache.finish(out);
   }
   ticket = cache.open_ticket();
+
+  std::int32_t fd = 0;
+  if (function.has(kStream)) {
+    OK(akv_stream_create(nullptr, &stream));
+    OK(akv_stream_create(nullptr, &other_stream));
+    OK(akv_stream_read_fd(stream, &fd));  // made now, so that no call opens it
+  }
 
   std::memset(&outputs, kCanary, sizeof outputs);
   const std::uint32_t size = function.out_size;
@@ -262,14 +293,27 @@ Scene::Scene(const Function &what, void (*change)(akv_cache_config &)) : functio
           64,
           function.element_size,
           &outputs.count,
-          outputs.extra};
+          outputs.extra,
+          stream,
+          other_stream,
+          &stream_config};
 }
 
-Scene::~Scene() = default;
+Scene::~Scene() {
+  if (stream != nullptr) CHECK(akv_stream_poll(stream, nullptr) == AKV_OK);
+  CHECK(akv_stream_destroy(stream) == AKV_OK);
+  CHECK(akv_stream_destroy(other_stream) == AKV_OK);
+}
 
 void Scene::tidy() {
   const std::string name = function.name;
   if (name == "akv_cache_destroy") cache.handle = nullptr;
+  if (name == "akv_stream_destroy") stream = nullptr;
+  if (name == "akv_stream_create") {
+    akv_stream *made = nullptr;
+    std::memcpy(&made, outputs.out, sizeof made);
+    CHECK(akv_stream_destroy(made) == AKV_OK);
+  }
   if (name == "akv_cache_create") {
     akv_cache *made = nullptr;
     std::memcpy(&made, outputs.out, sizeof made);
@@ -301,6 +345,11 @@ std::string Scene::everything() const {
   OK(akv_cache_read_holds(cache, holds.data(), sizeof(akv_hold_line), static_cast<std::uint32_t>(holds.size()),
                           &count));
   add(holds.data(), holds.size() * sizeof(akv_hold_line));
+  if (stream != nullptr) {
+    std::uint64_t point = 0;
+    OK(akv_stream_record(stream, &point));
+    add(&point, sizeof point);
+  }
   return all;
 }
 

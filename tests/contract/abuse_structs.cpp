@@ -32,6 +32,9 @@ const std::vector<Input> &inputs() {
        [](Scene &s, const void *at) { s.call.tables = static_cast<const akv_tables *>(at); }},
       {"akv_cache_config", kConfig, sizeof(akv_cache_config), [](const Scene &s) -> const void * { return &s.config; },
        [](Scene &s, const void *at) { s.call.config = static_cast<const akv_cache_config *>(at); }},
+      {"akv_stream_config", kStreamConfig, sizeof(akv_stream_config),
+       [](const Scene &s) -> const void * { return &s.stream_config; },
+       [](Scene &s, const void *at) { s.call.stream_config = static_cast<const akv_stream_config *>(at); }},
   };
   return all;
 }
