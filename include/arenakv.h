@@ -16,6 +16,7 @@
  *   store.h      the bytes of a cache's blocks: memory, layout, strides
  *   stream.h     an order of work on a device; points, tickets and waits on it
  *   copy.h       what moves KV bytes, all of it counted
+ *   copy_pager.h the coldest sequences go out when the cache is full, and come back on use
  *   state.h      one read-out of everything, and the audit
  *   report.h     the same as text: dump and block map
  *
@@ -29,6 +30,7 @@
 #include "arenakv/base.h"
 #include "arenakv/cache.h"
 #include "arenakv/copy.h"
+#include "arenakv/copy_pager.h"
 #include "arenakv/geometry.h"
 #include "arenakv/host.h"
 #include "arenakv/plan.h"
