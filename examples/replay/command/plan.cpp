@@ -34,8 +34,7 @@ void find_model(const std::string &wanted, Answers &answers) {
   const std::string why = library_error();
   std::error_code none;
   if (!std::filesystem::exists(wanted, none) && !wanted.ends_with(".json"))
-    throw UsageError("--model is " + quoted(wanted) + ": " + why +
-                     ", and so does arenakv plan --list; it is no file either");
+    throw UsageError("--model is " + quoted(wanted) + ": " + why + " (arenakv plan --list). It is no file either");
   answers.model = read_config_json(wanted);
   answers.name = wanted;
 }

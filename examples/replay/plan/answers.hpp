@@ -18,7 +18,7 @@ struct Answers {
   akv_planner_result need = AKV_PLANNER_RESULT_INIT;  // of the sequences asked for
   std::optional<akv_planner_result> fit;              // where there is a budget
 
-  // Is there room in the budget for the sequences asked for? Not by their number: fit counts them one by one too.
+  // Is there room in the budget for the sequences asked for?
   bool fits() const { return fit && need.store_bytes <= fit->budget_bytes; }
 
   std::uint32_t window_layers() const {

@@ -39,7 +39,8 @@ std::string read_text(const std::string &path) {
 Json parse(const std::string &text) {
   std::vector<std::set<std::string>> keys;
   const auto watch = [&keys](int depth, Json::parse_event_t event, Json &value) {
-    if (depth > kMaxDepth) throw Failure("it is nested over " + std::to_string(kMaxDepth) + " deep");
+    const bool opens = event == Json::parse_event_t::object_start || event == Json::parse_event_t::array_start;
+    if (opens && depth >= kMaxDepth) throw Failure("it is nested over " + std::to_string(kMaxDepth) + " deep");
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
     if (event == Json::parse_event_t::object_end) keys.pop_back();
     if (event == Json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second)

@@ -13,7 +13,7 @@ void line(std::FILE *file, const char *name, std::uint64_t number, const std::st
   std::fprintf(file, "  %-26s%20s   %s\n", name, grouped(number).c_str(), words.c_str());
 }
 
-std::string bytes_and(std::uint64_t bytes) { return "bytes, " + readable_bytes(bytes); }
+std::string bytes_and(std::uint64_t bytes) { return bytes < 1024 ? "bytes" : "bytes, " + readable_bytes(bytes); }
 
 std::string heads_of(const akv_model &model) {
   if (model.attention == AKV_ATTENTION_MLA)
