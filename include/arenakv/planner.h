@@ -43,7 +43,7 @@ typedef struct akv_planner_result {
   uint32_t num_layers;            /* counted */
   uint32_t block_tokens;
   uint32_t num_blocks;            /* for akv_cache_config: without the null block */
-  uint32_t num_sequences;         /* of that context that fit, sharing nothing; AKV_MAX_SEQUENCES at most. fit: may be 0 */
+  uint32_t num_sequences;         /* of that context, sharing nothing; AKV_MAX_SEQUENCES at most. fit: may be 0 */
   uint64_t num_tokens;            /* num_blocks x block_tokens */
   uint64_t context_tokens;
   uint64_t blocks_per_sequence;   /* ceil(context_tokens / block_tokens) */

@@ -147,6 +147,41 @@ TEST_CASE("planner: every region is padded to the alignment: one for each layer 
   CHECK(mla.store_bytes == 257ull * 61 * 576 * 2 * 16);
 }
 
+TEST_CASE("planner: B9 B13 what it counts is what a store reserves, to the byte, for every preset and odd shapes") {
+  for (std::uint32_t i = 1; akv_model_name(i) != nullptr; ++i)
+    for (const std::uint32_t layers : {0u, 3u})
+      for (const std::uint32_t block_tokens : {1u, 7u, 16u}) {
+        INFO(akv_model_name(i) << ", " << layers << " layers, blocks of " << block_tokens);
+        akv_model model = found(akv_model_name(i));
+        akv_planner_request request = context_of(50);
+        request.num_layers = layers;
+        request.block_tokens = block_tokens;
+        const akv_planner_result wanted = need(model, request);
+        if (layers != 0) model.num_layers = layers;
+        for (std::uint64_t &word : model.window_layers) word = 0;  // of the other layers
+        akv_plane planes[2] = {};
+        akv_layer_group group{};
+        group.plane_size = sizeof(akv_plane);
+        OK(akv_model_read_group(&model, 0, &group, sizeof group, planes, 2));
+        akv_cache_config config = AKV_CACHE_CONFIG_INIT;
+        config.num_blocks = wanted.num_blocks;
+        config.block_tokens = block_tokens;
+        config.num_groups = 1;
+        config.group_size = sizeof group;
+        config.groups = &group;
+        akv_cache *cache = nullptr;
+        akv_store *store = nullptr;
+        OK(akv_cache_create(&config, &cache));
+        OK(akv_store_create(cache, nullptr, &store));
+        akv_store_info info = AKV_STORE_INFO_INIT;
+        OK(akv_store_read_info(store, &info));
+        CHECK((info.bytes == wanted.store_bytes && info.bytes_per_block == wanted.bytes_per_block));
+        CHECK(info.alignment_waste == wanted.padding_bytes);
+        OK(akv_store_destroy(store));
+        OK(akv_cache_destroy(cache));
+      }
+}
+
 TEST_CASE("planner: fit takes the most blocks there is room for, and need is its inverse") {
   std::mt19937_64 random(5);
   const auto pick = [&random](std::uint64_t most) { return static_cast<std::uint32_t>(1 + random() % most); };
