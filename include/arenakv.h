@@ -5,6 +5,8 @@
  *   status.h     what a call answers, and the text behind it
  *   host.h       what the host lends to the library: memory, a log, and what was built in
  *   geometry.h   what a block is in bytes: planes, layer groups, sizes
+ *   model.h      what a cache must know of a model: presets, config.json, exact sizes
+ *   planner.h    how much fits into a memory, and what memory so much takes
  *   cache.h      the metadata of one KV cache
  *   prefix.h     which beginnings of prompts are cached: match, explain, pin, clear
  *   sequence.h   one list of tokens mapped to blocks, from create to free
@@ -33,7 +35,9 @@
 #include "arenakv/copy_pager.h"
 #include "arenakv/geometry.h"
 #include "arenakv/host.h"
+#include "arenakv/model.h"
 #include "arenakv/plan.h"
+#include "arenakv/planner.h"
 #include "arenakv/prefix.h"
 #include "arenakv/report.h"
 #include "arenakv/sequence.h"

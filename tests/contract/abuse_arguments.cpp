@@ -12,7 +12,7 @@ namespace {
 
 // Run `bend` on the call of every function that takes `what`, each in a scene of its own.
 template <class Bend>
-void sweep(unsigned what, akv_status status, Bend bend) {
+void sweep(std::uint64_t what, akv_status status, Bend bend) {
   std::size_t swept = 0;
   for (const Function &function : every_function()) {
     if (!function.has(what)) continue;
@@ -63,6 +63,9 @@ TEST_CASE("abuse: a NULL input with elements wanted is INVALID_ARGUMENT") {
   sweep(kPrompt, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.prompt = nullptr; });
   sweep(kBatch, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.batch = nullptr; });
   sweep(kTables, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.tables = nullptr; });
+  sweep(kModel, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.model = nullptr; });
+  sweep(kFields, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.fields = nullptr; });
+  sweep(kRequest, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.request = nullptr; });
   sweep(kPrompt | kPromptOrNone, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.prompt.tokens = nullptr; });
   sweep(kBatch, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.batch.sequences = nullptr; });
   sweep(kFirst, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.batch.first = nullptr; });

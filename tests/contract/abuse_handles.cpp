@@ -16,7 +16,7 @@ std::uint64_t number_of(const akv_cache *cache) { return reinterpret_cast<std::u
 
 // Every place of a call that holds a handle of one kind.
 struct Place {
-  unsigned takes;
+  std::uint64_t takes;
   std::uint64_t &(*of)(Scene &);
 };
 const std::vector<Place> &places() {
@@ -32,7 +32,7 @@ const std::vector<Place> &places() {
 }
 
 // Put `value` into every handle of every function, one at a time.
-void sweep_handles(unsigned takes, akv_status status, const std::function<std::uint64_t(Scene &)> &value) {
+void sweep_handles(std::uint64_t takes, akv_status status, const std::function<std::uint64_t(Scene &)> &value) {
   std::size_t swept = 0;
   for (const Function &function : every_function())
     for (const Place &place : places()) {
@@ -45,8 +45,8 @@ void sweep_handles(unsigned takes, akv_status status, const std::function<std::u
   CHECK(swept != 0);
 }
 
-constexpr unsigned kTickets = kTicket | kTicketOrNone, kAnySequence = kSequence | kSequences | kBatch;
-constexpr unsigned kObjects = kAnySequence | kPlan | kPin | kLease;
+constexpr std::uint64_t kTickets = kTicket | kTicketOrNone, kAnySequence = kSequence | kSequences | kBatch;
+constexpr std::uint64_t kObjects = kAnySequence | kPlan | kPin | kLease;
 
 // A call that must be refused because of its cache: nothing is written.
 void refused_for_its_cache(Scene &scene, akv_cache *cache, akv_status status) {
@@ -205,7 +205,7 @@ TEST_CASE("abuse: random handles, and good ones with one bit turned, are BAD_HAN
 }
 
 TEST_CASE("abuse: D6 a stale handle is BAD_HANDLE for every function, and never reaches what has its place now") {
-  const auto stale = [](unsigned takes, const char *ends, const std::function<std::uint64_t(Scene &)> &again) {
+  const auto stale = [](std::uint64_t takes, const char *ends, const std::function<std::uint64_t(Scene &)> &again) {
     for (const Function &function : every_function())
       for (const Place &place : places()) {
         if (!function.has(place.takes & takes)) continue;

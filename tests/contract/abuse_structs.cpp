@@ -12,7 +12,7 @@ namespace {
 // A struct that functions read: which functions, where it stands in a call, and its size.
 struct Input {
   const char *name;
-  unsigned takes;
+  std::uint64_t takes;
   std::uint32_t size;
   const void *(*get)(const Scene &);
   void (*set)(Scene &, const void *);
@@ -35,6 +35,13 @@ const std::vector<Input> &inputs() {
       {"akv_stream_config", kStreamConfig, sizeof(akv_stream_config),
        [](const Scene &s) -> const void * { return &s.stream_config; },
        [](Scene &s, const void *at) { s.call.stream_config = static_cast<const akv_stream_config *>(at); }},
+      {"akv_model", kModel, sizeof(akv_model), [](const Scene &s) -> const void * { return &s.model; },
+       [](Scene &s, const void *at) { s.call.model = static_cast<const akv_model *>(at); }},
+      {"akv_model_fields", kFields, sizeof(akv_model_fields), [](const Scene &s) -> const void * { return &s.fields; },
+       [](Scene &s, const void *at) { s.call.fields = static_cast<const akv_model_fields *>(at); }},
+      {"akv_planner_request", kRequest, sizeof(akv_planner_request),
+       [](const Scene &s) -> const void * { return &s.request; },
+       [](Scene &s, const void *at) { s.call.request = static_cast<const akv_planner_request *>(at); }},
   };
   return all;
 }
