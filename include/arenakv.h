@@ -19,6 +19,8 @@
  *   stream.h     an order of work on a device; points, tickets and waits on it
  *   copy.h       what moves KV bytes, all of it counted
  *   copy_pager.h the coldest sequences go out when the cache is full, and come back on use
+ *   arena.h      page pools: pages recycled without a lock, and arenas of tensors that grow in place
+ *   memory.h     a tracker: who has how much memory, where and for what
  *   state.h      one read-out of everything, and the audit
  *   report.h     the same as text: dump and block map
  *
@@ -29,12 +31,14 @@
 
 #include "arenakv/version.h"
 
+#include "arenakv/arena.h"
 #include "arenakv/base.h"
 #include "arenakv/cache.h"
 #include "arenakv/copy.h"
 #include "arenakv/copy_pager.h"
 #include "arenakv/geometry.h"
 #include "arenakv/host.h"
+#include "arenakv/memory.h"
 #include "arenakv/model.h"
 #include "arenakv/plan.h"
 #include "arenakv/planner.h"

@@ -3,7 +3,7 @@
 //
 //   cache    type 8 | copy of the library 16 | generation 32 | index 8   (carried in an akv_cache *)
 //   others   the same, each with a type of its own: stores, streams, page pools ... (object_table.hpp)
-//   object   generation 32 | kind 4 | cache index 8 | index 20           (sequence, plan, pin, lease)
+//   object   generation 32 | kind 4 | cache index 8 | index 20           (sequence, plan, pin, lease; arena ...)
 //   ticket   tag of its cache 16 | number 48
 //
 // Generations grow by one each time a place is given back, and are never 0.
@@ -39,7 +39,8 @@ struct CacheHandle {
   }
 };
 
-enum class Kind : std::uint32_t { sequence = 1, plan = 2, pin = 3, lease = 4 };
+// The last three live in page pools, whose index stands where a cache's does.
+enum class Kind : std::uint32_t { sequence = 1, plan = 2, pin = 3, lease = 4, arena = 5, tensor = 6, page = 7 };
 
 struct ObjectHandle {
   static constexpr std::uint32_t kIndexBits = 20;
