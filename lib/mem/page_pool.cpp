@@ -21,7 +21,7 @@ bool PagePool::take_chain(std::uint32_t count, PageChain &out) noexcept {
   while (chain.count < count) {
     const std::uint32_t some = std::min<std::uint32_t>(count - chain.count, 64);
     if (!take(some, pages)) {
-      if (chain.count != 0) free_.undo_chain(thread_index(), chain.first, chain.last, chain.count);
+      if (chain.count != 0) free_.undo_chain(chain.first, chain.last, chain.count);
       return false;
     }
     for (std::uint32_t i = 0; i < some; ++i) append(chain, pages[i]);

@@ -72,7 +72,7 @@ class PagePool {
   [[nodiscard]] bool take_chain(std::uint32_t count, PageChain &out) noexcept;
   void give_back(const PageChain &pages) noexcept {
     if (pages.count == 1) free_.push(thread_index(), pages.first);
-    else if (pages.count != 0) free_.push_chain(thread_index(), pages.first, pages.last, pages.count);
+    else if (pages.count != 0) free_.push_chain(pages.first, pages.last, pages.count);
   }
   void append(PageChain &chain, std::uint32_t page) noexcept {
     if (chain.count++ == 0) chain.first = page;
@@ -97,7 +97,7 @@ class PagePool {
     const Content content = !used ? (dirty_ ? Content::foreign : Content::zero)
                             : record.owner.load(std::memory_order_relaxed) == owner ? Content::own
                                                                                     : Content::foreign;
-    if (used) free_.count_reused(thread_index(), 1);
+    if (!used) first_uses_.fetch_add(1, std::memory_order_relaxed);
     record.owner.store(owner, std::memory_order_relaxed);
     // Release: who finds the hold sees all that its holder had prepared.
     record.word.store(PageHold{generation, kind, content, arena}.encode(), std::memory_order_release);
@@ -115,6 +115,11 @@ class PagePool {
   void hold_again(std::uint32_t page) noexcept;
 
   const Free &free() const noexcept { return free_; }
+  // Of the pages that were handed out, those that had been used before.
+  std::uint64_t reused() const noexcept {
+    const std::uint64_t first = first_uses_.load(std::memory_order_relaxed), all = free_.handed_out();
+    return all < first ? 0 : all - first;
+  }
   std::uint32_t max_pages() const noexcept { return static_cast<std::uint32_t>(records_.count) - 1; }
 
   // A number that no hold of any pool has had before (in four billion).
@@ -134,6 +139,7 @@ class PagePool {
   Array<Record> records_;
   Free free_;
   PageMemory memory_;
+  std::atomic<std::uint64_t> first_uses_{0};
   const bool dirty_;
 };
 

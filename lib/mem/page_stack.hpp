@@ -2,7 +2,7 @@
 // It knows numbers of pages and their links; not their bytes, nor who has them.
 //
 // Treiber's stack (IBM RJ 5118, 1986) over indices. The head is one word, the index of the top page and a tag; the tag
-// grows with every page that is popped, so a head that was seen before is never mistaken for the same stack (ABA): a
+// counts the pages that were popped, so a head that was seen before is never mistaken for the same stack (ABA): a
 // link changes only after its page was popped. Links lie beside the pages, which are never touched. Whoever holds
 // pages may use their links for a list of his own, and give all of it back with one exchange.
 #pragma once
@@ -80,6 +80,8 @@ class PageStack {
   std::uint32_t reserved() const noexcept { return reserved_.load(std::memory_order_acquire); }
   // Pages 1 .. fresh_used() were handed out at least once.
   std::uint32_t fresh_used() const noexcept { return fresh_used_.load(std::memory_order_relaxed); }
+  // How many pages were popped so far.
+  std::uint64_t popped() const noexcept { return head_.load(std::memory_order_relaxed) >> kIndexBits; }
   // The top page, from where next() leads on while nobody else uses the stack.
   std::uint32_t top() const noexcept { return index_of(head_.load(std::memory_order_acquire)); }
 

@@ -135,8 +135,8 @@ ArenaPool::State ArenaPool::state() noexcept {
   s.in_use = free.in_use();
   s.reserved = free.reserved();
   s.fresh = s.reserved - std::min(s.reserved, free.fresh_used());
-  s.pops = free.pops();
-  s.reused = free.reused();
+  s.pops = free.handed_out();
+  s.reused = pages_->reused();
   s.refused = free.refused();
   s.tensors = arenas_->totals();
   s.arenas = arenas_->living();
