@@ -103,6 +103,7 @@ struct Function {
 };
 
 const std::vector<Function> &every_function();
+std::vector<Function> pool_functions();  // of them, those of arena.h and memory.h
 const Function &function_named(const std::string &name);
 
 // Everything that a call may write to.

@@ -7,6 +7,7 @@
 // for the life of the process). Then each of them fails once, and from each of them on all do: with memory again the
 // call must succeed, and at the end no more may be left than in the first run.
 #include "meta_life.hpp"
+#include "pool_life.hpp"
 #include "scenario.hpp"
 
 #include <sys/wait.h>
@@ -114,7 +115,10 @@ bool check_coverage(const char *include_folder) {
   Trial::ok(akv_cache_create(&config, &cache), "create");
   if (const int line = live_once(cache); line != 0) Trial::fail("meta_life.cpp:%d answered otherwise", line);
   Trial::ok(akv_cache_destroy(cache), "destroy");
-  const std::set<std::string> called = functions_called();
+  std::set<std::string> called = functions_called();
+  PoolLife pool;
+  if (const int line = pool.live_once(); line != 0) Trial::fail("pool_life.cpp:%d answered otherwise", line);
+  called.merge(pool_functions_called());
   bool all = wanted.size() > 40;
   for (const std::string &name : wanted) {
     if (called.count(name) != 0) continue;
@@ -137,6 +141,7 @@ int main(int argc, char **argv) {
   std::vector<Scenario> scenarios(kCreateScenarios, kCreateScenarios + kNumCreateScenarios);
   scenarios.insert(scenarios.end(), kStreamScenarios, kStreamScenarios + kNumStreamScenarios);
   scenarios.insert(scenarios.end(), kReportScenarios, kReportScenarios + kNumReportScenarios);
+  scenarios.insert(scenarios.end(), kPoolScenarios, kPoolScenarios + kNumPoolScenarios);
   scenarios.insert(scenarios.end(), kQuietScenarios, kQuietScenarios + kNumQuietScenarios);
   if (!counts_new()) {
     std::printf("skipped: this sanitizer brings its own malloc and operator new\n");

@@ -67,6 +67,8 @@ extern const Scenario kStreamScenarios[];
 extern const std::size_t kNumStreamScenarios;
 extern const Scenario kReportScenarios[];
 extern const std::size_t kNumReportScenarios;
+extern const Scenario kPoolScenarios[];
+extern const std::size_t kNumPoolScenarios;
 extern const Scenario kQuietScenarios[];
 extern const std::size_t kNumQuietScenarios;
 

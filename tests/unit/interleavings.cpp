@@ -57,7 +57,7 @@ std::uint64_t mix(std::uint64_t hash, std::uint64_t value) {
 
 class Machine {
  public:
-  explicit Machine(const ExploreOptions &options) : options(options) {}
+  explicit Machine(const ExploreOptions &wanted) : options(wanted) {}
 
   Exploration search(const std::function<Scenario()> &make);
   void require(bool condition, const std::string &what);
