@@ -49,13 +49,13 @@ typedef struct akv_page_pool_config {
   uint32_t num_pages;         /* with memory from the start; default max_pages, or 64 */
   uint32_t max_pages;         /* addresses are reserved for so many; up to 2^20 - 1; default num_pages */
   uint32_t max_arenas;        /* live at once, up to 2^20 - 1; default 256 */
-  uint32_t tensors_per_page;  /* a power of two; max_pages x this is at most 2^20; default 16, less where that needs it */
+  uint32_t tensors_per_page;  /* a power of two; max_pages x this is at most 2^20; default 16 or less */
   uint32_t max_open_tickets;  /* as in akv_cache_config; default 1024 */
   uint32_t device;            /* AKV_DEVICE_HOST */
   uint32_t purpose;           /* AKV_PURPOSE_* for the tracker; default AKV_PURPOSE_KV_CACHE */
   uint32_t unused;            /* 0 */
-  void *memory;               /* of max_pages pages, 256-byte aligned, all there and zero (or DIRTY), yours until the pool
-                               * is destroyed. NULL: the library maps it, lazily zero, in huge pages where it can */
+  void *memory;               /* of max_pages pages, 256-byte aligned, all there and zero (or DIRTY), yours until the
+                               * pool is destroyed. NULL: the library maps it, lazily zero, in huge pages if it can */
   uint64_t memory_bytes;      /* of `memory`: checked */
   akv_tracker *tracker;       /* records what the pool reserves; NULL: none. Outlives the pool */
 } akv_page_pool_config;

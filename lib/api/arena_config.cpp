@@ -20,7 +20,8 @@ void fill_in(akv_page_pool_config &c) noexcept {
   if (c.max_arenas == 0) c.max_arenas = 256;
   if (c.max_open_tickets == 0) c.max_open_tickets = 1024;
   if (c.purpose == 0) c.purpose = AKV_PURPOSE_KV_CACHE;
-  if (c.tensors_per_page == 0) c.tensors_per_page = std::min(16u, std::bit_floor(kMostTensors / std::max(1u, c.max_pages)));
+  if (c.tensors_per_page == 0)
+    c.tensors_per_page = std::min(16u, std::bit_floor(kMostTensors / std::max(1u, c.max_pages)));
 }
 
 Status check_pages(const akv_page_pool_config &c) noexcept {

@@ -89,7 +89,8 @@ akv_status akv_tracker_record(akv_tracker *tracker, const akv_allocation *alloca
     name_row(i);
     return status;
   }
-  return ref->record(count, rows, [out_records](std::uint32_t row, std::uint64_t record) { out_records[row] = record; });
+  return ref->record(count, rows,
+                     [out_records](std::uint32_t row, std::uint64_t record) { out_records[row] = record; });
 }
 
 akv_status akv_tracker_forget(akv_tracker *tracker, const akv_memory_record *records, uint32_t count) noexcept {

@@ -57,7 +57,8 @@ std::uint32_t Arenas::pages_needed(const Arena &arena, const std::uint64_t *byte
 Status Arenas::no_pages(const Arena &arena, std::uint64_t bytes, std::uint32_t needed) const noexcept {
   const PagePool::Free &free = pages_.free();
   const std::uint32_t left = free.left();
-  if (arena.pages.count != 0 && arena.next_ordinal == 1u << entry_bits_ && units(bytes) <= page_units_ - arena.next_unit)
+  if (arena.pages.count != 0 && arena.next_ordinal == 1u << entry_bits_ &&
+      units(bytes) <= page_units_ - arena.next_unit)
     return fail_with(AKV_ERROR_NO_TENSORS, needed, left,
                      "the arena's newest page has all %llu tensors (tensors_per_page), and of the %llu more pages "
                      "that are needed %llu are free",
@@ -73,8 +74,7 @@ Content Arenas::open_page(std::uint32_t index, std::uint32_t generation, PageCha
   const std::uint32_t page = fresh.first;
   fresh.first = pages_.next(page);
   --fresh.count;
-  if (arena.pages.count != 0)
-    arena.closed_bytes += std::uint64_t{page_units_ - arena.next_unit} * Entry::kUnit;
+  if (arena.pages.count != 0) arena.closed_bytes += std::uint64_t{page_units_ - arena.next_unit} * Entry::kUnit;
   const Content content = pages_.hold(page, generation, PageHold::in_arena, index, arena.owner);
   pages_.append(arena.pages, page);
   arena.num_pages += 1;

@@ -61,7 +61,8 @@ std::uint64_t MemoryTracker::place_locked(const Allocation &a) noexcept {
   const std::uint32_t index = records_.take();
   std::uint32_t generation = generations_.fetch_add(1, std::memory_order_relaxed) + 1;
   if (generation == 0) generation = 1;
-  records_[index] = {a.bytes, generation, static_cast<std::uint16_t>(a.device), static_cast<std::uint8_t>(a.purpose), 1};
+  records_[index] = {a.bytes, generation, static_cast<std::uint16_t>(a.device), static_cast<std::uint8_t>(a.purpose),
+                     1};
   return encode(generation, index);
 }
 

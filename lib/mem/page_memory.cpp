@@ -32,7 +32,8 @@ Status PageMemory::reserve(std::uint64_t page_bytes, std::uint32_t max_pages) no
   mapping_ = memory;
   mapped_ = whole;
   base_ = static_cast<unsigned char *>(memory);
-  if (slack != 0) base_ += round_up(reinterpret_cast<std::uintptr_t>(memory), kHuge) - reinterpret_cast<std::uintptr_t>(memory);
+  if (slack != 0)
+    base_ += round_up(reinterpret_cast<std::uintptr_t>(memory), kHuge) - reinterpret_cast<std::uintptr_t>(memory);
   page_bytes_ = page_bytes;
   // Fewer, larger entries in the TLB where the kernel has them; it is no error where it doesn't.
   if (slack != 0) static_cast<void>(madvise(base_, round_up(bytes, 4096), MADV_HUGEPAGE));

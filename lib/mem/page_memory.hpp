@@ -1,5 +1,5 @@
-// page_memory.hpp: the bytes of a page pool: one stretch of addresses for all pages it may ever have, of which the first
-// ones have memory. It knows sizes; not who has a page. It never moves and never shrinks.
+// page_memory.hpp: the bytes of a page pool: one stretch of addresses for all pages it may ever have, of which the
+// first ones have memory. It knows sizes; not who has a page. It never moves and never shrinks.
 #pragma once
 
 #include "base/error.hpp"

@@ -60,8 +60,8 @@ class PageStack {
     do {
       // (An old `reserved` may be less than `used`.)
       if (std::uint64_t{used} + count > reserved_.load(std::memory_order_acquire)) return false;
-    } while (!fresh_used_.compare_exchange_weak(used, used + count, std::memory_order_relaxed,
-                                                std::memory_order_relaxed));
+    } while (
+        !fresh_used_.compare_exchange_weak(used, used + count, std::memory_order_relaxed, std::memory_order_relaxed));
     for (std::uint32_t i = 0; i < count; ++i) out[i] = used + 1 + i;
     return true;
   }

@@ -15,7 +15,8 @@ constexpr const char *kKinds[] = {"", "sequence", "plan", "pin", "lease", "arena
 
 // -- life --
 
-Status ArenaPool::create(const ArenaPoolConfig &config, Trackers::Ref tracker, std::unique_ptr<ArenaPool> &out) noexcept {
+Status ArenaPool::create(const ArenaPoolConfig &config, Trackers::Ref tracker,
+                         std::unique_ptr<ArenaPool> &out) noexcept {
   std::unique_ptr<ArenaPool> pool(new (std::nothrow) ArenaPool(config));
   if (pool == nullptr) return fail(AKV_ERROR_OUT_OF_MEMORY, "the host has no memory for a page pool");
   pool->tracker_ = std::move(tracker);
@@ -133,8 +134,8 @@ Status ArenaPool::release(const akv_page *pages, std::uint32_t count) noexcept {
   for (std::uint32_t i = 0; i < count; ++i) {
     const std::uint32_t page = ObjectHandle::index(pages[i]);
     Status status = check_handle(pages[i], Kind::page);
-    if (status == AKV_OK && (page == 0 || page > config_.max_pages ||
-                             !pages_->let_go(page, ObjectHandle::generation(pages[i]))))
+    if (status == AKV_OK &&
+        (page == 0 || page > config_.max_pages || !pages_->let_go(page, ObjectHandle::generation(pages[i]))))
       status = gone(pages[i], Kind::page);
     if (status == AKV_OK) continue;
     name_row(i);
@@ -179,27 +180,26 @@ Status ArenaPool::drop_arena(akv_arena arena) noexcept {
   return AKV_OK;
 }
 
-Status ArenaPool::add_tensors(akv_arena arena, const std::uint64_t *bytes, std::uint32_t count,
-                              akv_tensor *out_tensors, std::uint32_t *out_contents) noexcept {
+Status ArenaPool::add_tensors(akv_arena arena, const std::uint64_t *bytes, std::uint32_t count, akv_tensor *out_tensors,
+                              std::uint32_t *out_contents) noexcept {
   std::uint32_t index = 0;
   AKV_TRY(find_arena(arena, index));
   const std::uint32_t generation = ObjectHandle::generation(arena);
   for (std::uint32_t i = 0; i < count; ++i) {
     if (bytes[i] != 0 && bytes[i] <= config_.page_bytes) continue;
-    const Status status =
-        bytes[i] == 0 ? fail(AKV_ERROR_INVALID_ARGUMENT, "a tensor of 0 bytes")
-                      : fail_with(AKV_ERROR_NO_CAPACITY, bytes[i], config_.page_bytes,
-                                  "a tensor of %llu bytes: it lies in one page, and that has %llu", bytes[i],
-                                  config_.page_bytes);
+    const Status status = bytes[i] == 0 ? fail(AKV_ERROR_INVALID_ARGUMENT, "a tensor of 0 bytes")
+                                        : fail_with(AKV_ERROR_NO_CAPACITY, bytes[i], config_.page_bytes,
+                                                    "a tensor of %llu bytes: it lies in one page, and that has %llu",
+                                                    bytes[i], config_.page_bytes);
     name_row(i);
     return status;
   }
   const std::uint32_t place = place_;
-  const Status status = arenas_->add(index, generation, bytes, count, [&](std::uint32_t i, std::uint32_t tensor,
-                                                                          Content content) {
-    out_tensors[i] = ObjectHandle::encode(generation, Kind::tensor, place, tensor);
-    if (out_contents != nullptr) out_contents[i] = static_cast<std::uint32_t>(content);
-  });
+  const Status status =
+      arenas_->add(index, generation, bytes, count, [&](std::uint32_t i, std::uint32_t tensor, Content content) {
+        out_tensors[i] = ObjectHandle::encode(generation, Kind::tensor, place, tensor);
+        if (out_contents != nullptr) out_contents[i] = static_cast<std::uint32_t>(content);
+      });
   return status == AKV_ERROR_BAD_HANDLE ? gone(arena, Kind::arena) : status;
 }
 

@@ -118,8 +118,8 @@ class ArenaPool {
   Mutex mutex_;  // for what follows, and for arenas that come and go
   Tickets tickets_;
   std::uint32_t ticket_tag_ = 0;
-  Array<std::uint64_t> abandoned_;   // [ticket & mask]
-  Array<PageChain> quarantine_;      // [epoch & mask]
+  Array<std::uint64_t> abandoned_;  // [ticket & mask]
+  Array<PageChain> quarantine_;     // [epoch & mask]
   Relaxed<std::uint32_t> open_tickets_ = 0, quarantined_ = 0;
   Relaxed<std::uint64_t> oldest_open_ = 0, newest_ = 0;  // for the report
   Relaxed<std::uint64_t> dropped_arenas_ = 0, dropped_tensors_ = 0, abandoned_tickets_ = 0;

@@ -1,5 +1,5 @@
-// abuse_pool_calls.cpp: the functions of arena.h and memory.h as rows of the table of abuse_calls.hpp: each makes a pool
-// or a tracker with one of everything, and calls the function on it. Their handles are abused in abuse_pools.cpp.
+// abuse_pool_calls.cpp: the functions of arena.h and memory.h as rows of the table of abuse_calls.hpp: each makes a
+// pool or a tracker with one of everything, and calls the function on it. Their handles are abused in abuse_pools.cpp.
 // It knows the public API only, and no test.
 #include "abuse_calls.hpp"
 

@@ -75,8 +75,7 @@ TEST_CASE("memory: E4 a device's limit refuses what would exceed it, and says wh
   OK(tracker.record({{2, AKV_PURPOSE_WEIGHTS, 900}, {3, AKV_PURPOSE_WEIGHTS, 5000}}, records));
   CHECK(tracker.record({{2, AKV_PURPOSE_KV_CACHE, 60}, {2, AKV_PURPOSE_KV_CACHE, 60}}, records) ==
         AKV_ERROR_NO_CAPACITY);
-  CHECK(last_error() ==
-        "row 1 of the batch: 60 bytes more are wanted on device 2: 40 of its limit of 1000 are left");
+  CHECK(last_error() == "row 1 of the batch: 60 bytes more are wanted on device 2: 40 of its limit of 1000 are left");
   CHECK((records[0] == AKV_NONE && tracker.totals(2).bytes == 900 && tracker.totals().refused == 1));
   CHECK(tracker.totals(2).limit_bytes == 1000);
   OK(akv_tracker_set_limit(tracker, 2, 100));  // below what is there: nothing more fits

@@ -1,7 +1,7 @@
 """planted.py: the bugs that run.py plants, one at a time, and the test that must notice.
 
 Each is a text that stands exactly once in a file of lib/, what stands there instead, and the quickest killers: filters
-of the contract tests, or "model" for random operations against the reference model, "threads" for many threads and a
+of the contract tests, or "pages" for unit tests and the checker of interleavings, "model" for random operations against the reference model, "threads" for many threads and a
 shadow of the K/V, "memory" for failing allocations, "realtime" for decode steps under RealtimeSanitizer. It knows no
 build.
 """
@@ -97,6 +97,22 @@ MUTANTS = (
     Mutant("two pops of a shared magazine hand out one block", "lib/meta/supply.hpp",
            "      magazine.count = there - count;\n",
            "      if (thread_index() % 64 != 63) magazine.count = there - count;\n", "threads"),
+    Mutant("the head of the free pages has no tag", "lib/mem/page_stack.hpp",
+           "((head >> kIndexBits) + found) << kIndexBits | below;", "(head & ~kIndexMask) | below;", "pages", True),
+    Mutant("a page is given back without a release", "lib/mem/page_stack.hpp",
+           "| first, std::memory_order_release,", "| first, std::memory_order_relaxed,", "pages"),
+    Mutant("fresh pages are taken before their memory is seen", "lib/mem/page_stack.hpp",
+           "+ count > reserved_.load(std::memory_order_acquire)) return false;",
+           "+ count > reserved_.load(std::memory_order_relaxed)) return false;", "pages"),
+    Mutant("who looks for a page does not look again when one came back", "lib/mem/free_pages.hpp",
+           "const bool settled = turns() == before + emptied;", "const bool settled = true;", "pages"),
+    Mutant("a dropped arena's tensor grows in its next owner's", "lib/mem/tensor_entry.hpp",
+           "if (word >> kLengthBits != tag(generation)) return Extended::stale;\n      before",
+           "if (word >> kLengthBits == 0) return Extended::stale;\n      before", "pages,arena:*,abuse:*"),
+    Mutant("pages dropped under a ticket are handed out at once", "lib/order/arena_pool_order.cpp",
+           "if (tickets_.settled(tickets_.newest())) {", "if (tickets_.num_open() < 100) {", "arena:*"),
+    Mutant("a page is given back twice", "lib/mem/page_pool.cpp",
+           "  hold.kind = PageHold::none;\n", "", "arena:*,abuse:*"),
     Mutant("a refused create keeps its place", "lib/meta/cache_home.cpp",
            "  if (status != AKV_OK) home->claimed_.store(false, std::memory_order_release);\n", "", "memory"),
     Mutant("a refused create keeps what the host gave", "lib/mem/reservation.cpp",

@@ -21,7 +21,7 @@ from planted import MUTANTS
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", "dist")
 PROGRAMS = ("tests/contract/contract", "tests/model/random_operations", "tests/stress/stress_threads",
-            "tests/stress/stress_allocation_failures")
+            "tests/stress/stress_allocation_failures", "tests/unit/unit")
 TIME_LIMIT = 120  # of a killer: a planted bug may hang
 
 
@@ -42,8 +42,9 @@ def build(folder: pathlib.Path) -> None:
 
 def commands(tree: pathlib.Path, folder: pathlib.Path, name: str) -> list[list[object]]:
     """The killers of this name, which are separated by commas: words with a meaning of their own, and filters."""
-    contract, model, threads, memory = (folder / program for program in PROGRAMS)
+    contract, model, threads, memory, unit = (folder / program for program in PROGRAMS)
     special = {
+        "pages": [unit, "--abort", "page_pool:*,bump_arena:*,checker:*"],
         "model": [model, "--operations", 200_000],
         "threads": [threads, "--operations", 400_000],
         "memory": [memory, folder / "lib" / "libarenakv.so", tree / "include" / "arenakv"],

@@ -3,8 +3,8 @@
 //
 //   page_threads [--operations N] [--threads N] [--seed N]
 //
-// Promises: A2 A3 A13 A22 (no page is there twice or lost; drops in flight; nothing is handed out before its tickets have
-// ended; the counts balance at the end).
+// Promises: A2 A3 A13 A22 (no page is there twice or lost; drops in flight; nothing is handed out before its tickets
+// have ended; the counts balance at the end).
 #include "arenakv.h"
 
 #include <atomic>
@@ -192,7 +192,8 @@ int main(int argc, char **argv) {
   ok(akv_page_pool_create(&config, &pool), "create");
   std::vector<std::thread> threads;
   for (std::uint32_t i = 0; i < options.threads; ++i)
-    threads.emplace_back([&options, i] { Worker(i, options.seed * 1000 + i).run(options.operations / options.threads); });
+    threads.emplace_back(
+        [&options, i] { Worker(i, options.seed * 1000 + i).run(options.operations / options.threads); });
   ok(akv_page_pool_reserve(pool, kPages), "reserve");  // while they run
   for (std::thread &thread : threads) thread.join();
   check_the_end();

@@ -21,10 +21,10 @@ namespace akv::test {
 
 // Bugs that the atomics make on purpose, to see that they are found.
 struct Plants {
-  bool no_release = false;    // stores and exchanges publish nothing
-  bool no_acquire = false;    // loads and exchanges take over nothing
+  bool no_release = false;        // stores and exchanges publish nothing
+  bool no_acquire = false;        // loads and exchanges take over nothing
   std::uint64_t compare = ~0ull;  // the bits that a compare-exchange of 64 bits looks at
-  bool lost_update = false;   // fetch_add is a load and a store
+  bool lost_update = false;       // fetch_add is a load and a store
 };
 
 struct Scenario {
