@@ -105,6 +105,7 @@ def main():
         print("No ../shared beside the project: nothing about the trace and the yardstick.\n")
     verbatim("A decode step", bench / "bench_step")
     verbatim("Two threads", bench / "bench_threads")
+    verbatim("Pages, tensors and extents", bench / "bench_pages")
     verbatim("Every hot call over the whole trace", bench / "bench_latency", *([TRACE] if TRACE.exists() else []))
     block_sizes(build)
     return 0

@@ -102,15 +102,24 @@ struct Pool {
   std::unique_ptr<akv::PagePool> pool;
 };
 
-struct Extents {
-  Extents() {
-    akv::Buddy::plan(memory, kPages);
-    if (memory.commit(nullptr, false) != AKV_OK) std::exit(1);
-    buddy = std::make_unique<akv::Buddy>(memory, kPages);
-  }
+// Extents of 1 to 1,024 neighbours in a pool that is half full of others, so that lists are split and joined.
+void extents(const Side &pages) {
   akv::Reservation memory;
-  std::unique_ptr<akv::Buddy> buddy;
-};
+  akv::Buddy::plan(memory, kPages);
+  if (memory.commit(nullptr, false) != AKV_OK) std::exit(1);
+  akv::Buddy buddy(memory, kPages);
+  for (std::uint32_t i = 0; i < kPages / 64; ++i)
+    if (buddy.take_extent(1 + i % 31) == 0) std::exit(1);
+  const Side mine = {"lib: Buddy::take_extent", [&buddy](std::uint32_t times) {
+                       for (std::uint32_t i = 0; i < times; ++i) {
+                         const auto count = static_cast<std::uint32_t>(1 + bench::splitmix64(i) % 1024);
+                         const std::uint32_t first = buddy.take_extent(count);
+                         if (first == 0) std::exit(1);
+                         buddy.give_back_extent(first, count);
+                       }
+                     }};
+  compare("extent of any size (at most 20)", 1, kTimes, mine, pages);
+}
 
 akv_page_pool *make_pool(std::uint64_t page_bytes) {
   akv_page_pool_config config = AKV_PAGE_POOL_CONFIG_INIT;
@@ -172,6 +181,7 @@ int main() {
     compare("the same through the API", threads, kTimes, api, theirs);
   }
   extends(large);
+  extents(mine);
   BENCH_CHECK(akv_page_pool_destroy(small));
   BENCH_CHECK(akv_page_pool_destroy(large));
   return 0;

@@ -3,11 +3,11 @@
 // [[clang::nonblocking]] every allocation, lock and system call ends the program, but for the marked refill.
 // It knows the public API; realtime.py builds and runs it.
 //
-//   realtime steps | malloc | lock | library
+//   realtime steps | pages | malloc | lock | library
 //
-// `steps` must end well. The others are the controls: each does one thing that must be reported.
+// `steps` and `pages` must end well. The others are the controls: each does one thing that must be reported.
 //
-// Promises: B12, B16 (a decode step allocates nothing and takes no lock but one for a magazine of new blocks).
+// Promises: A13 (pages and tensors take no lock), B12, B16 (a decode step allocates nothing and takes no lock but one for a magazine of new blocks).
 #include "arenakv.h"
 
 #include <pthread.h>
@@ -166,6 +166,42 @@ int steps() {
   return 0;
 }
 
+// Pages and tensors: no lock at all, where no ticket is open.
+akv_page_pool *pool = nullptr;
+akv_status use_pages(akv_arena arena) NONBLOCKING {
+  akv_page pages[4];
+  akv_tensor tensor = AKV_NONE;
+  akv_memory_view view = AKV_MEMORY_VIEW_INIT;
+  for (std::uint32_t i = 0; i < 4; ++i) {
+    if (const akv_status s = akv_page_acquire(pool, 1, pages, nullptr, 1 + i); s != AKV_OK) return s;
+    if (const akv_status s = akv_page_read_view(pool, pages[i], &view); s != AKV_OK) return s;
+    if (const akv_status s = akv_page_release(pool, pages, 1 + i); s != AKV_OK) return s;
+    if (const akv_status s = akv_tensor_create(pool, arena, 300, &tensor, nullptr); s != AKV_OK) return s;
+    if (const akv_status s = akv_tensor_extend(pool, tensor, 300, nullptr); s != AKV_OK) return s;
+    if (const akv_status s = akv_tensor_read_view(pool, tensor, &view); s != AKV_OK) return s;
+  }
+  akv_page_pool_state state = AKV_PAGE_POOL_STATE_INIT;
+  return akv_page_pool_read_state(pool, &state);
+}
+
+int pages() {
+  akv_page_pool_config config = AKV_PAGE_POOL_CONFIG_INIT;
+  config.page_bytes = 4096;
+  ok(akv_page_pool_create(&config, &pool), "create a page pool");
+  for (std::uint32_t i = 0; i < kSteps; ++i) {
+    akv_arena arena = AKV_NONE;
+    ok(akv_arena_create(pool, 1, &arena), "create an arena");
+    const unsigned long locks_before = locks_taken;
+    ok(use_pages(arena), "pages");
+    if (locks_taken != locks_before) {
+      std::fprintf(stderr, "a page or a tensor took a mutex\n");
+      return 1;
+    }
+    ok(akv_arena_drop(pool, arena), "drop");
+  }
+  return 0;
+}
+
 // -- the controls --
 
 void *volatile kept;
@@ -186,6 +222,7 @@ int main(int argc, char **argv) {
   const char *what = argc > 1 ? argv[1] : "";
   prepare();
   if (std::strcmp(what, "steps") == 0) return steps();
+  if (std::strcmp(what, "pages") == 0) return pages();
   if (std::strcmp(what, "malloc") == 0) control_malloc();
   else if (std::strcmp(what, "lock") == 0) control_lock();
   else if (std::strcmp(what, "library") == 0) ok(control_library(), "audit");

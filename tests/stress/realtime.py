@@ -3,7 +3,7 @@
 
     realtime.py COMPILER INCLUDE LIB SOURCE...      the sources are those of the library
 
-Promise: a decode step allocates nothing, takes no lock but the marked one for a magazine of new blocks, and makes no
+Promise: pages and tensors of a page pool take no lock (A13); a decode step allocates nothing, takes no lock but the marked one for a magazine of new blocks, and makes no
 system call (B12, B16). The controls, which do such things on purpose, must be reported, or the check is worth nothing.
 It does not look at the time that a step takes. Exit 77: no compiler that knows -fsanitize=realtime.
 """
@@ -66,14 +66,15 @@ def check(program: pathlib.Path) -> int:
         if done.returncode == 0 or "RealtimeSanitizer" not in done.stderr or blamed not in done.stderr:
             print(f"the control '{what}' was not reported ({done.returncode}):\n{done.stdout}{done.stderr}")
             failures += 1
-    done = run(program, "steps")
-    print(done.stdout, end="")
-    if done.returncode != 0:
-        print(done.stderr)
-        print("a decode step did what it must not")
-        failures += 1
-    print("decode steps allocate nothing and take no lock but the marked one; 3 controls were reported"
-          if failures == 0 else f"{failures} of 4 runs were not as they should be")
+    for what, words in (("steps", "a decode step"), ("pages", "a call on a page or a tensor")):
+        done = run(program, what)
+        print(done.stdout, end="")
+        if done.returncode != 0:
+            print(done.stderr)
+            print(f"{words} did what it must not")
+            failures += 1
+    print("decode steps allocate nothing and take no lock but the marked one, pages none; 3 controls were reported"
+          if failures == 0 else f"{failures} of 5 runs were not as they should be")
     return 1 if failures else 0
 
 
