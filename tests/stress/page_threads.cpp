@@ -54,7 +54,8 @@ void leave(std::uint32_t page) { users[page].fetch_sub(1, std::memory_order_rela
 
 class Worker {
  public:
-  Worker(std::uint32_t number, std::uint64_t seed) : mark_(static_cast<unsigned char>(number + 1)), random_{seed} {}
+  Worker(std::uint32_t number, std::uint64_t seed, bool tickets)
+      : mark_(static_cast<unsigned char>(number + 1)), random_{seed}, tickets_(tickets) {}
 
   void run(std::uint64_t operations) {
     for (done_ = 0; done_ < operations;) {
@@ -70,13 +71,9 @@ class Worker {
  private:
   // The hot path: one page, out and in.
   void pair() {
-    for (int i = 0; i < 16; ++i) {
+    for (int i = 0; i < 16; ++i, ++done_) {
       akv_page page = AKV_NONE;
-      ++done_;
-      if (akv_page_acquire(pool, mark_, &page, nullptr, 1) != AKV_OK) {
-        refused.fetch_add(1, std::memory_order_relaxed);
-        continue;
-      }
+      if (akv_page_acquire(pool, mark_, &page, nullptr, 1) != AKV_OK) return none_left();
       touch(page);
       give_back(&page, 1);
     }
@@ -84,13 +81,15 @@ class Worker {
   void batch() {
     akv_page pages[12];
     const std::uint32_t count = 1 + random_(12);
+    if (akv_page_acquire(pool, mark_, pages, nullptr, count) != AKV_OK) return none_left();
     done_ += count;
-    if (akv_page_acquire(pool, mark_, pages, nullptr, count) != AKV_OK) {
-      refused.fetch_add(1, std::memory_order_relaxed);
-      return;
-    }
     for (std::uint32_t i = 0; i < count; ++i) touch(pages[i]);
     give_back(pages, count);
+  }
+  // Everything waits for somebody's ticket: let him go on.
+  void none_left() {
+    refused.fetch_add(1, std::memory_order_relaxed);
+    std::this_thread::yield();
   }
   void touch(akv_page page) {
     akv_memory_view view = AKV_MEMORY_VIEW_INIT;
@@ -120,7 +119,7 @@ class Worker {
     for (std::uint32_t i = 0; i < tensors; ++i, ++done_) {
       akv_tensor tensor = AKV_NONE;
       if (akv_tensor_create(pool, made, 1 + random_(kPageBytes), &tensor, nullptr) != AKV_OK) {
-        refused.fetch_add(1, std::memory_order_relaxed);
+        none_left();
         break;
       }
       akv_memory_view view = AKV_MEMORY_VIEW_INIT;
@@ -136,7 +135,7 @@ class Worker {
       views.push_back(view);
     }
     akv_ticket ticket = AKV_NONE;
-    const bool in_flight = random_(2) == 0 && akv_page_pool_ticket_open(pool, &ticket) == AKV_OK;
+    const bool in_flight = tickets_ && random_(2) == 0 && akv_page_pool_ticket_open(pool, &ticket) == AKV_OK;
     if (!in_flight)
       for (const std::uint32_t page : pages) leave(page);
     ok(akv_arena_drop(pool, made), "drop");
@@ -151,6 +150,7 @@ class Worker {
 
   const unsigned char mark_;
   Random random_;
+  const bool tickets_;
   std::uint64_t done_ = 0;
 };
 
@@ -190,12 +190,15 @@ int main(int argc, char **argv) {
   config.num_pages = kPages / 2;
   config.max_pages = kPages;
   ok(akv_page_pool_create(&config, &pool), "create");
-  std::vector<std::thread> threads;
-  for (std::uint32_t i = 0; i < options.threads; ++i)
-    threads.emplace_back(
-        [&options, i] { Worker(i, options.seed * 1000 + i).run(options.operations / options.threads); });
-  ok(akv_page_pool_reserve(pool, kPages), "reserve");  // while they run
-  for (std::thread &thread : threads) thread.join();
+  // An open ticket holds up all that is given back, so most of the run is without: there pages go round quickly.
+  for (const bool tickets : {false, true}) {
+    const std::uint64_t each = options.operations / 8 * (tickets ? 1 : 7) / options.threads;
+    std::vector<std::thread> threads;
+    for (std::uint32_t i = 0; i < options.threads; ++i)
+      threads.emplace_back([=, &options] { Worker(i, options.seed * 1000 + i, tickets).run(each); });
+    ok(akv_page_pool_reserve(pool, kPages), "reserve");  // while they run
+    for (std::thread &thread : threads) thread.join();
+  }
   check_the_end();
   std::printf("%" PRIu64 " pages and tensors handed out: %" PRIu64 " arenas dropped, %" PRIu64
               " of them in flight, %" PRIu64 " times refused\n",
