@@ -12,9 +12,6 @@
 
 AKV_BEGIN_DECLS
 
-/* A tracker: like a cache, a pointer type that carries a handle and is never dereferenced. */
-typedef struct akv_tracker akv_tracker;
-
 /* One allocation that a tracker knows of; 0 is none. */
 typedef uint64_t akv_memory_record;
 
