@@ -49,6 +49,7 @@ Status Cache::swap_out(Slot slot, akv_plan &out) noexcept {
   plan_copies_out_locked(slot, plan);
   join_plan_locked(plan, slot, undo_of(slot));
   rest.commit_on_finish = s.committed;
+  refresh(slot);
   out = plan_handle(plan);
   return AKV_OK;
 }
@@ -74,6 +75,7 @@ void Cache::end_swap_out_locked(Slot slot) noexcept {
   std::int32_t *tail = s.table + before;
   for (std::uint32_t at = 0; at < swap_blocks; ++at)
     std::memcpy(tokens_.of(tail[at]), tokens_.of(s.table[at]), block_tokens_ * sizeof(std::int32_t));
+  rest.swap = Swap::none;
   publish_locked(slot);
   free_duplicates_locked(slot, 0, rest.anchored_blocks);
   give_back_own_locked(s.table + rest.anchored_blocks, before - rest.anchored_blocks);
@@ -242,6 +244,7 @@ void Cache::abandon_swap_locked(std::uint32_t plan) noexcept {
       swap_.give_back(s.table + s.num_blocks, rest_[slot].swap_blocks);
       rest_[slot].swap = Swap::none;
       rest_[slot].swap_blocks = 0;
+      publish_locked(slot);  // late tokens may have come in the meantime
     } else {
       swap_back_locked(slot);
     }
