@@ -63,18 +63,17 @@ void Books::publish_pending_locked() noexcept {
 
 // The sequence may be growing in another thread at this moment: of it, only what does not change while it is pending
 // is looked at, and known and committed. Where something is in the way (an equal block that is still being written, or
-// a shared block beside an equal published one), the next commit tries again, and the end of the sequence. While a plan
-// is swapping it nothing moves: what the records name would be everybody's, to be evicted, or a duplicate.
+// a shared block beside an equal published one), the next commit tries again, and the end of the sequence.
 void Books::publish_locked(Slot slot) noexcept {
   Sequence &s = sequences_[slot];
   const std::uint32_t target = math_.whole_blocks(std::min<std::uint32_t>(s.known, s.committed));
-  const SequenceRest &rest = rest_[slot];
-  if (rest.no_publish == 0 && rest.swap == Swap::none && (s.flags & kLost) == 0 && publish_shared_locked(slot, target))
+  if (rest_[slot].no_publish == 0 && (s.flags & kLost) == 0 && publish_shared_locked(slot, target))
     publish_own_locked(slot, target);
-  s.publish_at = next_publish(rest);
+  s.publish_at = next_publish(rest_[slot]);
 }
 
 // Length at which there is something to publish: the first block that is not, own or in a private run on the path.
+// Of a sequence that a plan swaps, nothing: what the records name would be everybody's, to be evicted, or a duplicate.
 std::uint32_t Books::next_publish(const SequenceRest &rest) const noexcept {
   if (rest.no_publish != 0 || rest.swap != Swap::none) return kNever;
   std::uint32_t first = rest.anchored_blocks;

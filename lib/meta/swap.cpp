@@ -49,7 +49,7 @@ Status Cache::swap_out(Slot slot, akv_plan &out) noexcept {
   plan_copies_out_locked(slot, plan);
   join_plan_locked(plan, slot, undo_of(slot));
   rest.commit_on_finish = s.committed;
-  refresh(slot);
+  refresh(slot);  // nothing is published until the plan has ended
   out = plan_handle(plan);
   return AKV_OK;
 }
@@ -75,7 +75,6 @@ void Cache::end_swap_out_locked(Slot slot) noexcept {
   std::int32_t *tail = s.table + before;
   for (std::uint32_t at = 0; at < swap_blocks; ++at)
     std::memcpy(tokens_.of(tail[at]), tokens_.of(s.table[at]), block_tokens_ * sizeof(std::int32_t));
-  rest.swap = Swap::none;
   publish_locked(slot);
   free_duplicates_locked(slot, 0, rest.anchored_blocks);
   give_back_own_locked(s.table + rest.anchored_blocks, before - rest.anchored_blocks);

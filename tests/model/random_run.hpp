@@ -84,6 +84,9 @@ class Run {
   void lease_or_release();
   void open_or_end_ticket();
   void end_plan();
+  void end(Plan &plan);
+  // Sometimes the copies are done before anything else happens.
+  void end_soon(akv_plan plan);
   void swap_out();
   void swap_in();
   void ask_for_extent();

@@ -6,6 +6,11 @@
 
 namespace model_test {
 
+void Run::end_soon(akv_plan plan) {
+  check_plan(plan);
+  if (plan != AKV_NONE && random_.one_in(2)) end(*model_.find_plan(plan));
+}
+
 void Run::swap_out() {
   Sequence *s = some_sequence();
   // Mostly one that can go.
@@ -17,7 +22,7 @@ void Run::swap_out() {
   const akv_status status = akv_sequence_swap_out(cache_, s->handle, &plan);
   expect(status, model_.swap_out(*s, plan), "swap_out");
   if (status != AKV_OK) return same(plan, 77u, "plan of a call that failed");
-  check_plan(plan);
+  end_soon(plan);
 }
 
 void Run::swap_in() {
@@ -35,7 +40,7 @@ void Run::swap_in() {
   same(got.new_blocks, want.new_blocks, "new_blocks of a sequence that comes back");
   same(number(got.wait), want.wait, "wait of a sequence that comes back");
   same(got.plan, want.plan, "plan of a sequence that comes back");
-  check_plan(got.plan);
+  end_soon(got.plan);
 }
 
 // How long could an extent be?
@@ -64,7 +69,7 @@ void Run::acquire_or_release_swap() {
     return expect(akv_swap_release(cache_, blocks.data(), static_cast<std::uint32_t>(blocks.size())),
                   model_.release_swap(blocks), "swap_release");
   }
-  std::vector<std::int32_t> blocks(random_.below(model_.config.swap_blocks / 2 + 2), -5);
+  std::vector<std::int32_t> blocks(random_.below(model_.config.swap_blocks / 4 + 2), -5);
   note("acquire %zu swap blocks", blocks.size());
   const akv_status status = akv_swap_acquire(cache_, static_cast<std::uint32_t>(blocks.size()), blocks.data());
   expect(status, model_.acquire_swap(blocks), "swap_acquire");
