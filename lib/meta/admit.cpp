@@ -130,7 +130,7 @@ Status Cache::create_sequence(std::unique_lock<Mutex> &lock, const Prompt &promp
   out.new_blocks = a.needed;
   out.sequence = handle_of(slot);
   out.plan = plan != 0 ? plan_handle(plan) : AKV_NONE;
-  out.wait = ticket_of(a.walk.wait);
+  out.wait = ticket_of(a.contiguous ? 0 : a.walk.wait);  // copies have it in their records
   sequences_.leave(slot);
   return AKV_OK;
 }

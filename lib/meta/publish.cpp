@@ -73,8 +73,9 @@ void Books::publish_locked(Slot slot) noexcept {
 }
 
 // Length at which there is something to publish: the first block that is not, own or in a private run on the path.
+// Of a sequence that a plan swaps, nothing: what the records name would be everybody's, to be evicted, or a duplicate.
 std::uint32_t Books::next_publish(const SequenceRest &rest) const noexcept {
-  if (rest.no_publish != 0 || rest.swap == Swap::swapped) return kNever;
+  if (rest.no_publish != 0 || rest.swap != Swap::none) return kNever;
   std::uint32_t first = rest.anchored_blocks;
   for (RunId run = rest.anchor; run != kRoot && tree_.at(run).linked == 0; run = tree_.at(run).parent)
     first = tree_.at(run).first_index;

@@ -49,6 +49,7 @@ Status Cache::swap_out(Slot slot, akv_plan &out) noexcept {
   plan_copies_out_locked(slot, plan);
   join_plan_locked(plan, slot, undo_of(slot));
   rest.commit_on_finish = s.committed;
+  refresh(slot);  // nothing is published until the plan has ended
   out = plan_handle(plan);
   return AKV_OK;
 }
@@ -242,6 +243,7 @@ void Cache::abandon_swap_locked(std::uint32_t plan) noexcept {
       swap_.give_back(s.table + s.num_blocks, rest_[slot].swap_blocks);
       rest_[slot].swap = Swap::none;
       rest_[slot].swap_blocks = 0;
+      publish_locked(slot);  // late tokens may have come in the meantime
     } else {
       swap_back_locked(slot);
     }

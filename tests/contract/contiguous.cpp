@@ -148,6 +148,21 @@ TEST_CASE("contiguous: a cached prefix is copied into the extent by the plan, bl
   CHECK(cache.match(count_up(0, 13)).cached_tokens == 12);
 }
 
+TEST_CASE("contiguous: a prefix that is still being written is waited for by the copies, not by the sequence") {
+  const BuddyCache cache;
+  const akv_sequence writer = cache.create(count_up(0, 8)).sequence;
+  const akv_ticket ticket = cache.open_ticket();
+  cache.commit(writer, 8, ticket);
+  const akv_created created = cache.extent(count_up(0, 11));
+  CHECK(created.partial_tokens == 8);
+  CHECK(created.wait == AKV_NONE);  // nothing is shared
+  const auto records = cache.records(created.plan);
+  REQUIRE(records.size() == 2);
+  for (const akv_plan_record &record : records) CHECK(record.wait == ticket);
+  cache.finish(created.plan);
+  CHECK(cache.info(created.sequence).wait == ticket);
+}
+
 TEST_CASE("contiguous: without a match nothing is copied; an abandoned plan leaves nothing") {
   const BuddyCache cache;
   cache.cache_prefix(count_up(0, 12));

@@ -70,6 +70,42 @@ TEST_CASE("swap: D6 a plan that swaps is finished with ticket 0: blocks are give
   CHECK(cache.info(sequence).state == AKV_SEQUENCE_SWAPPED);
 }
 
+TEST_CASE("swap: D6 late tokens on the way out: its blocks are published when the plan has ended, and not before") {
+  const SwapCache cache;
+  const akv_sequence sequence = cache.create({}).sequence;
+  OK(akv_sequence_append(cache, sequence, nullptr, 4, 0, nullptr));
+  cache.commit(sequence, 4);
+  akv_plan plan = cache.plan_out(sequence);
+  const Tokens late = {1, 2, 3, 4};
+  OK(akv_sequence_set_tokens(cache, sequence, 0, late.data(), 4));
+  CHECK(cache.info(sequence).published_tokens == 0);
+  SECTION("freed: what the plan reads is not cached, to be evicted while it is read") {
+    cache.free(sequence);
+    CHECK(cache.state().quarantined_blocks == 1);
+    CHECK(cache.state().evictable_blocks == 0);
+    cache.finish(plan);
+    CHECK(cache.free_blocks() == 32);
+  }
+  SECTION("freed, beside an equal published block: what the plan reads does not go back as a duplicate") {
+    const akv_sequence twin = cache.committed(late);
+    cache.free(sequence);
+    CHECK(cache.state().quarantined_blocks == 1);
+    CHECK(cache.state().duplicate_blocks == 0);
+    cache.finish(plan);
+    CHECK(cache.free_blocks() == 31);
+    cache.free(twin);
+  }
+  SECTION("finished: it is cached") {
+    cache.finish(plan);
+    CHECK(cache.state().cached_blocks == 1);
+    CHECK(cache.match({1, 2, 3, 4, 5}).cached_tokens == 4);
+  }
+  SECTION("abandoned: it can be found") {
+    cache.roll_back(plan);
+    CHECK(cache.info(sequence).published_tokens == 4);
+  }
+}
+
 TEST_CASE("swap: K/V that are still being written: the records say what to wait for, and finishing is NOT_READY") {
   const SwapCache cache;
   const akv_sequence sequence = cache.create(count_up(0, 10)).sequence;

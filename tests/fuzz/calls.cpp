@@ -82,6 +82,7 @@ class Run {
     config.magazine_blocks = 1 + input_.below(5);
     config.block_allocator = input_.below(2);
     config.scrub = input_.below(3);
+    config.num_swap_blocks = input_.below(3) == 0 ? 0 : input_.below(40);
     num_blocks_ = config.num_blocks;
     ok(akv_cache_create(&config, &cache_), "create");
   }
@@ -105,7 +106,7 @@ class Run {
   }
 
   akv_status one_call() {
-    switch (input_.below(28)) {
+    switch (input_.below(33)) {
       case 0:
       case 1:
       case 2: return create();
@@ -143,6 +144,11 @@ class Run {
       case 24: return pin();
       case 25: return akv_plan_finish(cache_, plans_.pick(input_), ticket());
       case 26: return akv_plan_abandon(cache_, plans_.pick(input_));
+      case 27:
+      case 28: return swap_out();
+      case 29:
+      case 30: return swap_in();
+      case 31: return borrowed_.empty() ? acquire_swap() : release_swap();
       default: return look();
     }
   }
@@ -191,8 +197,8 @@ class Run {
   }
   akv_sequence_options options() {
     akv_sequence_options o = AKV_SEQUENCE_OPTIONS_INIT;
-    static const std::uint32_t sensible[] = {0, 0, 1, 1, 2, 2, 3, 4, 6, 8, 16, 33};
-    o.flags = sensible[input_.below(12)];
+    static const std::uint32_t sensible[] = {0, 0, 1, 1, 2, 2, 3, 4, 6, 8, 16, 32, 33, 35, 65};
+    o.flags = sensible[input_.below(15)];
     o.request_id = input_.below(4) == 0 ? input_.below(4) : 0;
     o.owner = input_.below(4);
     o.reserve_tokens = input_.below(4) == 0 ? input_.byte() : 0;
@@ -318,6 +324,34 @@ class Run {
     if (status == AKV_OK) pins_.add(got);
     return status;
   }
+  akv_status swap_out() {
+    akv_plan plan = AKV_NONE;
+    const akv_sequence s = sequence();
+    if (input_.below(2) == 0) check(akv_sequence_commit_batch(cache_, &s, nullptr, 1, AKV_NONE));
+    const akv_status status = akv_sequence_swap_out(cache_, s, &plan);
+    if (status == AKV_OK) take_plan(plan);
+    return status;
+  }
+  akv_status swap_in() {
+    akv_swapped_in in = AKV_SWAPPED_IN_INIT;
+    const akv_status status = akv_sequence_swap_in(cache_, sequence(), &in);
+    if (status == AKV_OK) take_plan(in.plan);
+    return status;
+  }
+  akv_status acquire_swap() {
+    borrowed_.resize(input_.below(20));
+    const akv_status status = akv_swap_acquire(cache_, static_cast<std::uint32_t>(borrowed_.size()), borrowed_.data());
+    if (status != AKV_OK) borrowed_.clear();
+    return status;
+  }
+  // Sometimes one of them twice, or one that is no such block.
+  akv_status release_swap() {
+    std::vector<std::int32_t> blocks = borrowed_;
+    if (input_.below(3) == 0) blocks.push_back(static_cast<std::int32_t>(input_.byte()) - 2);
+    const akv_status status = akv_swap_release(cache_, blocks.data(), static_cast<std::uint32_t>(blocks.size()));
+    if (status == AKV_OK) borrowed_.clear();
+    return status;
+  }
   akv_status look() {
     const akv_prompt p = prompt();
     akv_explanation why = AKV_EXPLANATION_INIT;
@@ -348,6 +382,7 @@ class Run {
          : holds[i].kind == AKV_HOLD_LEASE ? akv_lease_release(cache_, holds[i].handle)
                                            : akv_plan_abandon(cache_, holds[i].handle),
          "end a hold");
+    ok(akv_swap_release(cache_, borrowed_.data(), static_cast<std::uint32_t>(borrowed_.size())), "release swap blocks");
     akv_cache_state state = AKV_CACHE_STATE_INIT;
     for (;;) {
       ok(akv_cache_read_state(cache_, &state), "read_state");
@@ -355,6 +390,7 @@ class Run {
       ok(akv_ticket_retire(cache_, state.oldest_open), "retire the oldest");
     }
     ok(akv_cache_audit_all(cache_), "audit_all at the end");
+    if (state.free_swap_blocks != state.num_swap_blocks) broken("swap blocks are lost", AKV_OK);
     if (state.free_blocks + state.dirty_blocks + state.cached_blocks != num_blocks_ ||
         state.evictable_blocks != state.cached_blocks)
       broken("blocks are lost", AKV_OK);
@@ -366,6 +402,7 @@ class Run {
   Handles sequences_, plans_, tickets_, leases_, pins_;
   std::vector<std::int32_t> tokens_;
   std::vector<akv_sequence> some_;
+  std::vector<std::int32_t> borrowed_;  // swap blocks
   std::vector<std::uint32_t> numbers_;
   akv_row_state row_states_[8] = {};
   akv_plan plan_ = AKV_NONE;

@@ -19,6 +19,8 @@ reference::Config Run::make_config() {
   c.magazine = 1 + random_.below(4);
   c.max_tickets = 1u << random_.below(5);
   c.scrub = random_.one_in(3) ? random_.below(3) : static_cast<std::uint32_t>(AKV_SCRUB_NONE);
+  c.swap_blocks = random_.one_in(3) ? 0 : 1 + random_.below(c.num_blocks * 2);
+  c.buddy = random_.one_in(2);
   // With scrubbing, which block of a magazine comes next decides about plans; the model does not know magazines'
   // order.
   single_appends_ = c.scrub == AKV_SCRUB_NONE;
@@ -75,6 +77,8 @@ akv_sequence_options Run::some_options(bool for_fork) {
   if (random_.one_in(6)) options.reserve_tokens = random_.below(model_.config.max_tokens + 1);
   if (random_.one_in(3)) options.flags |= AKV_SEQUENCE_COMMITTED;
   if (random_.one_in(4)) options.flags |= AKV_SEQUENCE_PREFIX_ONLY;
+  if (model_.config.buddy ? random_.one_in(4) : random_.one_in(50))
+    options.flags = (options.flags & ~AKV_SEQUENCE_PREFIX_ONLY) | AKV_SEQUENCE_CONTIGUOUS;
   if (random_.one_in(10)) options.flags |= AKV_SEQUENCE_NO_MATCH;
   else if (random_.one_in(2)) options.flags |= AKV_SEQUENCE_PARTIAL;
   return options;
@@ -88,7 +92,7 @@ akv_ticket Run::some_ticket() {
 }
 
 void Run::one_operation() {
-  const std::uint32_t what = random_.below(100);
+  const std::uint32_t what = random_.below(model_.config.swap_blocks != 0 ? 110 : 101);
   if (what < 14) create();
   else if (what < 34) append();
   else if (what < 44) append_batch();
@@ -106,7 +110,11 @@ void Run::one_operation() {
   else if (what < 97) end_plan();
   else if (what < 98) look();
   else if (what < 99) read_tables();
-  else if (random_.one_in(8)) clear();
+  else if (what < 100) {
+    if (random_.one_in(8)) clear();
+  } else if (what < 102) acquire_or_release_swap();
+  else if (what < 106) swap_out();
+  else swap_in();
 }
 
 }  // namespace model_test

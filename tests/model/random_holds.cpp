@@ -82,8 +82,10 @@ void Run::open_or_end_ticket() {
 }
 
 void Run::end_plan() {
-  if (model_.plans.empty()) return;
-  Plan &plan = random_.pick(model_.plans);
+  if (!model_.plans.empty()) end(random_.pick(model_.plans));
+}
+
+void Run::end(Plan &plan) {
   const akv_plan handle = plan.handle;
   check_plan(handle);
   if (random_.one_in(3)) {
@@ -92,7 +94,7 @@ void Run::end_plan() {
     model_.abandon_plan(plan);
     return expect(akv_plan_abandon(cache_, handle), AKV_ERROR_BAD_HANDLE, "the second abandon");
   }
-  const akv_ticket t = some_ticket();
+  const akv_ticket t = plan.swaps && !random_.one_in(8) ? 0 : some_ticket();
   note("finish plan %" PRIx64 " under ticket %" PRIu64, handle, number(t));
   expect(akv_plan_finish(cache_, handle, t), model_.finish(plan, number(t)), "plan_finish");
 }

@@ -18,9 +18,11 @@ Run::Run(std::uint64_t seed, bool print_all)
   config.magazine_blocks = c.magazine;
   config.max_open_tickets = c.max_tickets;
   config.scrub = c.scrub;
-  config.block_allocator = random_.one_in(3) ? AKV_BLOCK_ALLOCATOR_BUDDY : AKV_BLOCK_ALLOCATOR_STACK;
+  config.num_swap_blocks = c.swap_blocks;
+  config.block_allocator = c.buddy ? AKV_BLOCK_ALLOCATOR_BUDDY : AKV_BLOCK_ALLOCATOR_STACK;
   expect(akv_cache_create(&config, &cache_), AKV_OK, "create cache");
   model_.read_table = [this](akv_sequence s) { return read_table(s); };
+  model_.read_records = [this](akv_plan p) { return read_records(p); };
   if (c.scrub == AKV_SCRUB_DOMAIN) {
     // Blocks are looked at from the start: which ones a thread has taken ahead by then the model can't know.
     for (std::uint64_t domain : {1, 2}) {
@@ -65,6 +67,11 @@ void Run::wind_down() {
            "release");
     model_.release(hold.handle);
   }
+  if (!model_.acquired.empty()) {
+    const std::vector<std::int32_t> blocks(model_.acquired.begin(), model_.acquired.end());
+    expect(akv_swap_release(cache_, blocks.data(), static_cast<std::uint32_t>(blocks.size())),
+           model_.release_swap(blocks), "swap_release");
+  }
   while (!model_.open_tickets.empty()) {
     const std::uint64_t n = *model_.open_tickets.begin();
     expect(akv_ticket_retire(cache_, ticket(n)), model_.retire(n), "ticket_retire");
@@ -75,6 +82,7 @@ void Run::wind_down() {
   akv_cache_state state = AKV_CACHE_STATE_INIT;
   expect(akv_cache_read_state(cache_, &state), AKV_OK, "read_state");
   same(state.free_blocks + state.dirty_blocks, state.num_blocks, "free blocks when all is over");
+  same(state.free_swap_blocks, state.num_swap_blocks, "free swap blocks when all is over");
   same(state.runs, 0, "runs when all is over");
 }
 

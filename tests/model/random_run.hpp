@@ -5,6 +5,7 @@
 //   random_calls.cpp     the calls on one sequence
 //   random_steps.cpp     batches and their tables
 //   random_holds.cpp     tickets, plans, pins and leases
+//   random_swap.cpp      swap blocks, and the way there and back
 //   random_looks.cpp     comparing all there is to see
 #pragma once
 
@@ -83,6 +84,13 @@ class Run {
   void lease_or_release();
   void open_or_end_ticket();
   void end_plan();
+  void end(Plan &plan);
+  // Sometimes the copies are done before anything else happens.
+  void end_soon(akv_plan plan);
+  void swap_out();
+  void swap_in();
+  void ask_for_extent();
+  void acquire_or_release_swap();
   void look();
   void clear();
   // Give everything back: nothing may be left over.
@@ -95,7 +103,11 @@ class Run {
   std::size_t row_width() const { return model_.config.max_tokens / model_.config.block_tokens + 4; }
 
   std::vector<std::int32_t> read_table(akv_sequence sequence);
+  std::vector<akv_plan_record> read_records(akv_plan plan);
   void check_plan(akv_plan handle);
+  // What a plan names may not be handed out again.
+  void check_named_blocks(const Plan &plan, const std::vector<std::uint8_t> &map);
+  void compare_lines();
   void compare_sequence(const Sequence &s);
   void compare(bool everything);
   template <class A, class B>

@@ -86,7 +86,7 @@ struct Run::Outputs {
 void Run::append_batch() {
   std::vector<Sequence *> chosen;
   for (Sequence &s : model_.sequences)
-    if (!random_.one_in(3)) chosen.push_back(&s);
+    if (s.state == AKV_SEQUENCE_SWAPPED ? random_.one_in(8) : !random_.one_in(3)) chosen.push_back(&s);
   if (chosen.empty()) return;
   if (random_.one_in(2)) std::reverse(chosen.begin(), chosen.end());
   std::vector<Model::Row> rows;
@@ -134,6 +134,7 @@ void Run::read_tables() {
   const bool at_the_end = random_.one_in(4);
   for (Sequence &s : model_.sequences) {
     if (random_.one_in(2)) continue;
+    if (s.state == AKV_SEQUENCE_SWAPPED && !random_.one_in(4)) continue;
     const auto room = static_cast<std::uint32_t>(s.table.size()) * model_.config.block_tokens;
     first.push_back(random_.below(room + 2));
     counts.push_back(random_.below(room + 2 > first.back() ? room + 2 - first.back() : 1));
@@ -149,7 +150,11 @@ void Run::read_tables() {
     query += counts.back();
     const std::uint32_t size = model_.config.block_tokens;
     const bool shared_tail = s.length() % size != 0 && (s.length() + size - 1) / size <= s.path.size();
-    if (want == AKV_OK) want = s.lost ? AKV_ERROR_CONTENT_LOST : s.plan != nullptr ? AKV_ERROR_PLAN_OPEN : AKV_OK;
+    if (want == AKV_OK)
+      want = s.lost                            ? AKV_ERROR_CONTENT_LOST
+             : s.state == AKV_SEQUENCE_SWAPPED ? AKV_ERROR_SWAPPED
+             : s.plan != nullptr               ? AKV_ERROR_PLAN_OPEN
+                                               : AKV_OK;
     if (want == AKV_OK && end > room) want = AKV_ERROR_OUT_OF_RANGE;
     if (want == AKV_OK && end > s.length() && counts.back() != 0 && shared_tail) want = AKV_ERROR_PLAN_NEEDED;
   }

@@ -64,7 +64,8 @@ akv_status Model::commit(const std::vector<Sequence *> &batch, const std::vector
 bool Model::publishable(const Sequence &s) const {
   std::uint32_t first = 0;
   while (first < s.path.size() && s.path[first]->linked) ++first;
-  return !s.no_publish && std::min(s.known(), s.committed) / config.block_tokens > first;
+  return !s.no_publish && s.state == AKV_SEQUENCE_ACTIVE &&
+         std::min(s.known(), s.committed) / config.block_tokens > first;
 }
 
 void Model::publish_later(Sequence &s) {
@@ -83,7 +84,7 @@ void Model::publish_pending() {
 
 void Model::publish(Sequence &s) {
   const std::uint32_t size = config.block_tokens, target = std::min(s.known(), s.committed) / size;
-  if (s.no_publish || s.lost) return;
+  if (s.no_publish || s.lost || s.state != AKV_SEQUENCE_ACTIVE) return;
   const auto link = [&](Node *node, std::uint32_t at) {
     node->linked = true;
     node->filled = size;

@@ -22,13 +22,19 @@ std::uint32_t Model::room(const Sequence &s) const {
   return used > s.path.size() ? used * config.block_tokens - s.length() : 0;
 }
 akv_status Model::quiet(const Sequence &s) const {
-  return s.lost ? AKV_ERROR_CONTENT_LOST : s.plan != nullptr ? AKV_ERROR_PLAN_OPEN : AKV_OK;
+  return s.lost                            ? AKV_ERROR_CONTENT_LOST
+         : s.state == AKV_SEQUENCE_SWAPPED ? AKV_ERROR_SWAPPED
+         : s.plan != nullptr               ? AKV_ERROR_PLAN_OPEN
+                                           : AKV_OK;
 }
 
 akv_status Model::check_admission(const akv_sequence_options &options, std::uint32_t length) const {
   for (const Sequence &s : sequences)
     if (options.request_id != 0 && s.request_id == options.request_id) return AKV_ERROR_ALREADY_EXISTS;
   if (sequences.size() == config.max_sequences) return AKV_ERROR_NO_SEQUENCES;
+  const bool contiguous = (options.flags & AKV_SEQUENCE_CONTIGUOUS) != 0;
+  if (contiguous && !config.buddy) return AKV_ERROR_UNSUPPORTED;
+  if (contiguous && length == 0 && options.reserve_tokens == 0) return AKV_ERROR_INVALID_ARGUMENT;
   if (length > options.max_tokens || options.reserve_tokens > options.max_tokens) return AKV_ERROR_NO_CAPACITY;
   return AKV_OK;
 }
@@ -47,30 +53,49 @@ Sequence &Model::new_sequence(akv_sequence handle, std::uint64_t domain, const a
   return s;
 }
 
+// What a prompt finds, as far as these options want it.
+Match Model::admit(const Tokens &prompt, std::uint64_t domain, const akv_sequence_options &options) const {
+  Match m;
+  if ((options.flags & AKV_SEQUENCE_NO_MATCH) == 0 && prompt.size() > 1)
+    m = match(domain, prompt, static_cast<std::uint32_t>(prompt.size()) - 1);
+  if ((options.flags & AKV_SEQUENCE_PARTIAL) == 0) {
+    m.partial = 0;
+    m.source = nullptr;
+  }
+  m.cached = static_cast<std::uint32_t>(m.path.size()) * config.block_tokens + m.partial;
+  m.shared = (options.flags & AKV_SEQUENCE_CONTIGUOUS) != 0 ? 0 : static_cast<std::uint32_t>(m.path.size());
+  m.touched = m.path;
+  if (m.source != nullptr) m.touched.push_back(m.source);
+  return m;
+}
+
 akv_status Model::can_allocate(const Tokens &prompt, std::uint64_t domain, const akv_sequence_options &given,
                                akv_room &want) {
   akv_sequence_options options = given;
   if (options.max_tokens == 0) options.max_tokens = config.max_tokens;
   publish_pending();
-  Match m;
-  if ((options.flags & AKV_SEQUENCE_NO_MATCH) == 0 && prompt.size() > 1)
-    m = match(domain, prompt, static_cast<std::uint32_t>(prompt.size()) - 1);
-  if ((options.flags & AKV_SEQUENCE_PARTIAL) == 0) m.partial = 0;
-  const auto shared = static_cast<std::uint32_t>(m.path.size());
-  const std::uint32_t cached = shared * config.block_tokens + m.partial;
+  const Match m = admit(prompt, domain, options);
   const std::uint32_t length =
-      (options.flags & AKV_SEQUENCE_PREFIX_ONLY) != 0 ? cached : static_cast<std::uint32_t>(prompt.size());
-  std::uint32_t held = m.partial != 0 && evictable(*m.source);
-  for (const Node *node : m.path) held += evictable(*node);
-  want.blocks_needed = std::max(blocks_of(std::max(length, options.reserve_tokens)), shared) - shared;
-  want.blocks_available = static_cast<std::uint32_t>(free_.size()) + count_evictable() - held;
+      (options.flags & AKV_SEQUENCE_PREFIX_ONLY) != 0 ? m.cached : static_cast<std::uint32_t>(prompt.size());
+  const std::uint32_t total =
+      std::max(blocks_of(std::max(length, options.reserve_tokens)), static_cast<std::uint32_t>(m.path.size()));
+  want.blocks_needed = total - m.shared;
+  want.blocks_available = (options.flags & AKV_SEQUENCE_CONTIGUOUS) != 0
+                              ? longest_extent(m.touched)
+                              : static_cast<std::uint32_t>(free_.size()) + count_evictable() - held_by(m.touched);
   want.tokens_available = std::uint64_t{want.blocks_available} * config.block_tokens;
   const bool will_look = looking_ || (config.scrub == AKV_SCRUB_DOMAIN && any_domain_ && domain != first_domain_);
-  const bool may_plan = m.partial != 0 || (will_look && want.blocks_needed != 0);
+  const bool may_plan = m.touched.size() > m.shared || (will_look && want.blocks_needed != 0);
   want.status = check_admission(options, static_cast<std::uint32_t>(prompt.size()));
   if (want.status == AKV_OK && may_plan && plans.size() == config.max_plans) want.status = AKV_ERROR_NO_PLANS;
   if (want.status == AKV_OK && want.blocks_needed > want.blocks_available) want.status = AKV_ERROR_NO_BLOCKS;
   return AKV_OK;
+}
+
+// Evictable now, and not any more when somebody holds these.
+std::uint32_t Model::held_by(const std::vector<Node *> &nodes) const {
+  return static_cast<std::uint32_t>(
+      std::count_if(nodes.begin(), nodes.end(), [this](const Node *node) { return evictable(*node); }));
 }
 
 akv_status Model::create(const Tokens &prompt, std::uint64_t domain, const akv_sequence_options &given,
@@ -86,39 +111,36 @@ akv_status Model::create(const Tokens &prompt, std::uint64_t domain, const akv_s
   if (asked.status != AKV_OK) return asked.status;
   meet(domain);
 
-  Match m;
-  if ((options.flags & AKV_SEQUENCE_NO_MATCH) == 0 && num_tokens > 1) m = match(domain, prompt, num_tokens - 1);
-  if ((options.flags & AKV_SEQUENCE_PARTIAL) == 0) m.partial = 0;
-  const std::uint32_t shared = static_cast<std::uint32_t>(m.path.size()), cached = shared * config.block_tokens;
-  std::uint32_t held = m.partial != 0 && evictable(*m.source);
-  for (const Node *node : m.path) held += evictable(*node);
-  secure(asked.blocks_needed + held);
-  const bool commit = (options.flags & AKV_SEQUENCE_COMMITTED) != 0;
+  const Match m = admit(prompt, domain, options);
+  const std::uint32_t cached = m.shared * config.block_tokens;
+  const bool commit = (options.flags & AKV_SEQUENCE_COMMITTED) != 0,
+             contiguous = (options.flags & AKV_SEQUENCE_CONTIGUOUS) != 0;
+  if (!contiguous) secure(asked.blocks_needed + held_by(m.touched));
   want.cached_tokens = cached;
-  want.partial_tokens = m.partial;
-  want.length = (options.flags & AKV_SEQUENCE_PREFIX_ONLY) != 0 ? cached + m.partial : num_tokens;
-  want.shared_blocks = shared;
+  want.partial_tokens = m.cached - cached;
+  want.length = (options.flags & AKV_SEQUENCE_PREFIX_ONLY) != 0 ? m.cached : num_tokens;
+  want.shared_blocks = m.shared;
   want.new_blocks = asked.blocks_needed;
-  want.wait = m.wait;
+  want.wait = contiguous ? 0 : m.wait;  // of what is shared: copies have it in their records
 
   Sequence &s = new_sequence(got.sequence, domain, options, options.max_tokens);
+  s.contiguous = contiguous;
+  if (contiguous) s.max_tokens = std::min(s.max_tokens, asked.blocks_needed * config.block_tokens);
   Plan *plan = nullptr;
-  if (m.partial != 0) {
+  if (m.touched.size() > m.shared) {
     plan = &open_plan();
-    plan->leases.push_front(m.source);
+    plan->leases.push_front(m.touched.back());
   }
-  s.path = m.path;
+  s.path.assign(m.path.begin(), m.path.begin() + m.shared);
   somebody_let_go();
   for (const Node *node : s.path) s.table.push_back(node->id);
-  take(s, asked.blocks_needed);
-  for (std::uint32_t at = shared; at < s.table.size(); ++at) {
-    if (!scrub(s.table[at], domain)) continue;
-    if (plan == nullptr) plan = &open_plan();
-    plan->records.push_back({AKV_PLAN_ZERO, 0, 0, 0, s.table[at], 0, 0, 0, config.block_tokens, s.handle, 0, 0});
+  contiguous ? take_extent(s, asked.blocks_needed) : take(s, asked.blocks_needed);
+  plan = zero_new_blocks(s, m.shared, plan);
+  for (std::uint32_t at = m.shared; at < m.touched.size(); ++at) {
+    const bool whole = at < m.path.size();
+    plan->records.push_back({AKV_PLAN_PARTIAL, 0, 0, m.touched[at]->id, s.table[at], 0, 0, 0,
+                             whole ? config.block_tokens : m.partial, s.handle, whole ? m.wait : m.partial_wait, 0});
   }
-  if (m.partial != 0)
-    plan->records.push_back(
-        {AKV_PLAN_PARTIAL, 0, 0, m.source->id, s.table[shared], 0, 0, 0, m.partial, s.handle, m.partial_wait, 0});
   s.tokens.assign(prompt.begin(), prompt.begin() + want.length);
   s.committed = cached;
   if (plan != nullptr) {
@@ -127,11 +149,11 @@ akv_status Model::create(const Tokens &prompt, std::uint64_t domain, const akv_s
     for (const akv_plan_record &record : plan->records) plan->wait = std::max(plan->wait, record.wait);
     join(*plan, s);
     s.created_by_plan = true;
-    s.commit_on_finish = commit ? want.length : cached + m.partial;
+    s.commit_on_finish = commit ? want.length : m.cached;
   }
   counters_.prompt_tokens += num_tokens;
   counters_.hit_tokens += cached;
-  counters_.partial_tokens += m.partial;
+  counters_.partial_tokens += m.cached - cached;
   note_peak();
   if (plan == nullptr && commit && want.length > cached) {
     s.committed = want.length;
@@ -143,6 +165,16 @@ akv_status Model::create(const Tokens &prompt, std::uint64_t domain, const akv_s
 Plan &Model::open_plan() {
   plans.push_back({});
   return plans.back();
+}
+
+// Zero what needs it of the table's blocks from `first` on; for that there may have to be a plan.
+Plan *Model::zero_new_blocks(Sequence &s, std::uint32_t first, Plan *plan) {
+  for (std::uint32_t at = first; at < s.table.size(); ++at) {
+    if (!scrub(s.table[at], s.domain)) continue;
+    if (plan == nullptr) plan = &open_plan();
+    plan->records.push_back({AKV_PLAN_ZERO, 0, 0, 0, s.table[at], 0, 0, 0, config.block_tokens, s.handle, 0, 0});
+  }
+  return plan;
 }
 
 void Model::join(Plan &plan, Sequence &s) {
@@ -286,11 +318,7 @@ akv_status Model::append(std::vector<Row> rows, bool commit, bool may_plan, bool
                         before = static_cast<std::uint32_t>(s.table.size());
     if (blocks <= before) continue;
     take(s, blocks - before);
-    for (std::uint32_t at = before; at < blocks; ++at) {
-      if (!scrub(s.table[at], s.domain)) continue;
-      if (plan == nullptr) plan = &open_plan();
-      plan->records.push_back({AKV_PLAN_ZERO, 0, 0, 0, s.table[at], 0, 0, 0, config.block_tokens, s.handle, 0, 0});
-    }
+    plan = zero_new_blocks(s, before, plan);
   }
   if (!popped && (needed != 0 || shared_tails)) {
     note_peak();
@@ -342,11 +370,7 @@ akv_status Model::reserve(Sequence &s, std::uint32_t num_tokens, bool may_plan, 
   s.undo_id = 0;
   if (copy) copy_tail(s, *plan);
   if (blocks > before) take(s, blocks - before);
-  for (std::uint32_t at = before; at < s.table.size(); ++at) {
-    if (!scrub(s.table[at], s.domain)) continue;
-    if (plan == nullptr) plan = &open_plan();
-    plan->records.push_back({AKV_PLAN_ZERO, 0, 0, 0, s.table[at], 0, 0, 0, config.block_tokens, s.handle, 0, 0});
-  }
+  plan = zero_new_blocks(s, before, plan);
   note_peak();
   if (plan == nullptr) return AKV_OK;
   plan->handle = want = got;

@@ -7,7 +7,7 @@
 //
 //   reference_tree.cpp     the prefix index, eviction, blocks      reference_shapes.cpp   fork, truncate, free, holds
 //   reference_growth.cpp   sequences, create, append, reserve      reference_order.cpp    tickets, plans, read-outs
-//   reference_commit.cpp   token ids, commit, publishing
+//   reference_commit.cpp   token ids, commit, publishing         reference_swap.cpp     swap blocks, extents
 #pragma once
 
 #include "arenakv.h"
@@ -28,7 +28,8 @@ constexpr std::int32_t kUnknown = AKV_TOKEN_UNKNOWN;
 
 struct Config {
   std::uint32_t num_blocks, block_tokens, max_sequences, max_tokens, max_plans, max_holds, max_pinned, magazine,
-      max_tickets, scrub;
+      max_tickets, scrub, swap_blocks;
+  bool buddy;
 };
 
 // A block that is in the tree: published, or shared before it is.
@@ -55,7 +56,10 @@ struct Sequence {
   std::vector<std::int32_t> table;  // all blocks; the first path.size() are the path's, or duplicates of them
   std::uint64_t request_id = 0, owner = 0, domain = 0;
   std::uint32_t max_tokens = 0, sound = 0, commit_on_finish = 0;
-  bool no_publish = false, lost = false, pending = false;
+  bool no_publish = false, lost = false, pending = false, contiguous = false;
+  std::uint32_t state = AKV_SEQUENCE_ACTIVE;
+  std::vector<std::int32_t> swap_blocks;
+  std::uint32_t blocks_before = 0;  // its table had when it left for them
   std::uint64_t ticket_from = 0, first_ticket = 0, last_ticket = 0;
   Plan *plan = nullptr;
 
@@ -75,6 +79,7 @@ struct Plan {
   std::list<Node *> leases;         // likewise
   std::vector<akv_plan_record> records;
   std::uint64_t wait = 0;
+  bool swaps = false;
 };
 
 struct Hold {
@@ -89,6 +94,9 @@ struct Match {
   std::uint32_t partial = 0;
   Node *source = nullptr;
   std::uint64_t wait = 0, partial_wait = 0;
+  // of a new sequence: tokens that are cached, blocks that it shares, and all that it shares or copies
+  std::uint32_t cached = 0, shared = 0;
+  std::vector<Node *> touched;
 };
 
 class Model {
@@ -98,8 +106,9 @@ class Model {
   // Content is published when somebody is about to look: every call but growing and committing does that first.
   void publish_pending();
 
-  // Where new blocks come from: the library's table of this sequence after the call.
+  // Where new blocks come from: the library's table of this sequence after the call, and the records of this plan.
   std::function<std::vector<std::int32_t>(akv_sequence)> read_table;
+  std::function<std::vector<akv_plan_record>(akv_plan)> read_records;
   // Set when something is found that can't be: two users of a block, a taken id.
   std::string complaint;
 
@@ -138,6 +147,11 @@ class Model {
   akv_status finish(Plan &plan, std::uint64_t ticket);
   void abandon_plan(Plan &plan);
 
+  akv_status swap_out(Sequence &s, akv_plan got);
+  akv_status swap_in(Sequence &s, const akv_swapped_in &got, akv_swapped_in &want);
+  akv_status acquire_swap(const std::vector<std::int32_t> &got);
+  akv_status release_swap(const std::vector<std::int32_t> &ids);
+
   akv_cache_state state();
   akv_measures measure();
   std::vector<std::uint8_t> block_map();
@@ -156,6 +170,7 @@ class Model {
   std::list<Hold> holds;
   std::uint64_t newest = 0;
   std::set<std::uint64_t> open_tickets, abandoned;
+  std::set<std::int32_t> acquired;  // swap blocks
 
  private:
   std::uint32_t blocks_of(std::uint64_t tokens) const;
@@ -189,11 +204,25 @@ class Model {
   void meet(std::uint64_t domain);
   void note_peak();
   std::uint32_t live_and_own() const;
+  std::uint32_t longest_extent(const std::vector<Node *> &keep);
+  static std::uint32_t longest_run(const std::set<std::int32_t> &ids);
+  void take_extent(Sequence &s, std::uint32_t count);
+
+  // swap
+  void give_back_swap(const std::vector<std::int32_t> &ids);
+  std::vector<std::int32_t> named_swap_blocks(const Plan &plan) const;
+  void leave_swap_blocks(Sequence &s, bool in_flight);
+  void leave_blocks(Sequence &s);
+  void come_back(Sequence &s);
+  akv_status finish_swap(Plan &plan, std::uint64_t number);
+  void abandon_swap(Plan &plan);
 
   // sequences
   Sequence &new_sequence(akv_sequence handle, std::uint64_t domain, const akv_sequence_options &options,
                          std::uint32_t max_tokens);
   akv_status check_admission(const akv_sequence_options &options, std::uint32_t length) const;
+  Match admit(const Tokens &prompt, std::uint64_t domain, const akv_sequence_options &options) const;
+  std::uint32_t held_by(const std::vector<Node *> &nodes) const;
   bool is_own(const Sequence &s, std::uint32_t at) const;
   bool tail_shared(const Sequence &s) const;
   std::uint32_t room(const Sequence &s) const;
@@ -213,11 +242,13 @@ class Model {
   void close(Plan &plan);
   akv_status commit_number(std::uint64_t ticket, std::uint64_t &number) const;
   Plan &open_plan();
+  Plan *zero_new_blocks(Sequence &s, std::uint32_t first, Plan *plan);
 
   std::list<Node> nodes_;
   std::vector<Sequence *> pending_;
   std::set<std::int32_t> free_;  // magazines included
-  std::vector<std::pair<std::uint64_t, std::int32_t>> quarantine_;
+  std::set<std::int32_t> free_swap_;
+  std::vector<std::pair<std::uint64_t, std::int32_t>> quarantine_, swap_quarantine_;
   std::uint32_t in_magazine_ = 0;
   std::uint64_t clock_ = 0;
   bool looking_ = false, any_domain_ = false;

@@ -25,7 +25,7 @@ std::uint32_t Model::ticket_state(std::uint64_t ticket) const {
 }
 
 std::uint32_t Model::first_planned(const Sequence &s) const {
-  if (s.created_by_plan) return s.committed;
+  if (s.created_by_plan || s.state == AKV_SEQUENCE_SWAPPING_IN) return s.committed;
   if (s.undo_id != 0) return s.undo_index * config.block_tokens;
   return std::min(s.undo_blocks * config.block_tokens, s.undo_length);
 }
@@ -91,6 +91,7 @@ void Model::close(Plan &plan) {
 akv_status Model::finish(Plan &plan, std::uint64_t ticket) {
   std::uint64_t number = 0;
   if (akv_status status = commit_number(ticket, number); status != AKV_OK) return status;
+  if (plan.swaps) return finish_swap(plan, number);
   publish_pending();
   const std::uint64_t wait = unsettled(plan.wait), last = std::max(number, wait);
   const std::uint64_t first = number != 0 && wait != 0 ? std::min(number, wait) : last;
@@ -112,6 +113,7 @@ void Model::abandon_plan(Plan &plan) {
   publish_pending();
   for (const akv_plan_record &record : plan.records)
     if (record.kind == AKV_PLAN_ZERO) condemn(record.target_block);
+  if (plan.swaps) return abandon_swap(plan);
   while (!plan.sequences.empty()) {
     Sequence &s = *plan.sequences.front();
     plan.sequences.pop_front();
@@ -180,7 +182,14 @@ akv_cache_state Model::state() {
     want.duplicate_blocks += duplicates(s);
     want.lost_sequences += s.lost;
     want.sequence_tokens += s.length();
+    if (s.state != AKV_SEQUENCE_SWAPPED) continue;
+    ++want.swapped_sequences;
+    want.swapped_tokens += s.length();
   }
+  want.num_swap_blocks = config.swap_blocks;
+  want.free_swap_blocks = static_cast<std::uint32_t>(free_swap_.size());
+  want.quarantined_swap_blocks = static_cast<std::uint32_t>(swap_quarantine_.size());
+  want.acquired_swap_blocks = static_cast<std::uint32_t>(acquired.size());
   for (const Hold &hold : holds) ++(hold.pin ? want.pins : want.leases);
   want.plans = static_cast<std::uint32_t>(plans.size());
   want.open_tickets = static_cast<std::uint32_t>(open_tickets.size());
@@ -203,6 +212,7 @@ akv_measures Model::measure() {
   for (const Node &node : nodes_)
     if (node.held[0]) want.live_tokens += node.filled;
   for (const Sequence &s : sequences) {
+    if (s.state == AKV_SEQUENCE_SWAPPED) continue;
     const std::uint64_t held = s.path.size() * std::uint64_t{config.block_tokens};
     want.live_tokens += s.length() > held ? s.length() - held : 0;
     want.live_tokens += duplicates(s) * std::uint64_t{config.block_tokens};
@@ -224,7 +234,8 @@ std::uint32_t Model::explain(const Tokens &prompt, std::uint64_t domain) const {
   if (m.wait != 0 || m.partial_wait != 0) return AKV_MISS_IN_FLIGHT;
   if (hit == limit / size) return AKV_MISS_NONE;
   for (const Sequence &s : sequences)
-    if (s.domain == domain && s.length() >= (hit + 1) * size && s.known() > hit * size &&
+    if (s.state != AKV_SEQUENCE_SWAPPED && s.domain == domain && s.length() >= (hit + 1) * size &&
+        s.known() > hit * size &&
         std::equal(prompt.begin(), prompt.begin() + std::min(s.known(), (hit + 1) * size), s.tokens.begin()))
       return AKV_MISS_NOT_COMMITTED;
   for (const Node &node : nodes_)

@@ -47,6 +47,7 @@ void Model::truncate_path(Sequence &s, std::uint32_t blocks, bool inside) {
 }
 
 akv_status Model::truncate(Sequence &s, std::uint32_t length, bool keep) {
+  if (s.state == AKV_SEQUENCE_SWAPPED) return AKV_ERROR_SWAPPED;
   if (s.plan != nullptr) return AKV_ERROR_PLAN_OPEN;
   if (length > s.length()) return AKV_ERROR_OUT_OF_RANGE;
   if (s.lost && length > s.sound) return AKV_ERROR_CONTENT_LOST;
@@ -82,6 +83,7 @@ akv_status Model::set_length(Sequence &s, std::uint32_t length) {
 
 void Model::free(Sequence &s, bool in_flight) {
   publish_pending();
+  leave_swap_blocks(s, in_flight);
   if (s.plan == nullptr && publishable(s) && absorb(s)) publish(s);  // what was in the way has gone
   drop_duplicates(s, 0);
   Plan *plan = s.plan;

@@ -10,6 +10,7 @@ std::uint32_t Sequence::known() const {
 
 Model::Model(const Config &wanted) : config(wanted) {
   for (std::uint32_t id = 1; id <= config.num_blocks; ++id) free_.insert(static_cast<std::int32_t>(id));
+  for (std::uint32_t id = 1; id <= config.swap_blocks; ++id) free_swap_.insert(static_cast<std::int32_t>(id));
   used_.resize(config.num_blocks + 1);
   condemned_.resize(config.num_blocks + 1);
   last_domain_.resize(config.num_blocks + 1);
@@ -170,11 +171,15 @@ void Model::give_back(std::int32_t id) {
 
 void Model::end_ticket(std::uint64_t ticket) {
   open_tickets.erase(ticket);
-  std::erase_if(quarantine_, [this](const auto &entry) {
-    if (!settled(entry.first)) return false;
-    free_.insert(entry.second);
-    return true;
-  });
+  const auto release = [this](auto &from, auto &to) {
+    std::erase_if(from, [&](const auto &entry) {
+      if (!settled(entry.first)) return false;
+      to.insert(entry.second);
+      return true;
+    });
+  };
+  release(quarantine_, free_);
+  release(swap_quarantine_, free_swap_);
 }
 
 bool Model::secure(std::uint32_t count) {

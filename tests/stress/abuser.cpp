@@ -59,8 +59,8 @@ class Abuser {
     const std::uint32_t length = std::min(info.length, 256u);
     expect(akv_sequence_read_tokens(cache_, s, 0, length, ids),
            {AKV_OK, AKV_ERROR_BUSY, AKV_ERROR_BAD_HANDLE, AKV_ERROR_OUT_OF_RANGE}, "read_tokens");
-    expect(akv_sequence_read_blocks(cache_, s, 0, ids, 256, &count), {AKV_OK, AKV_ERROR_BUSY, AKV_ERROR_BAD_HANDLE},
-           "read_blocks");
+    expect(akv_sequence_read_blocks(cache_, s, 0, ids, 256, &count),
+           {AKV_OK, AKV_ERROR_BUSY, AKV_ERROR_BAD_HANDLE, AKV_ERROR_SWAPPED}, "read_blocks");
     akv_batch batch = AKV_BATCH_INIT;
     batch.num_sequences = 1;
     batch.sequences = &s;
@@ -69,7 +69,7 @@ class Abuser {
     tables.kv_indices_capacity = 256;
     expect(akv_sequence_read_tables(cache_, &batch, &tables),
            {AKV_OK, AKV_ERROR_BUSY, AKV_ERROR_BAD_HANDLE, AKV_ERROR_OUT_OF_RANGE, AKV_ERROR_PLAN_OPEN,
-            AKV_ERROR_CONTENT_LOST, AKV_ERROR_PLAN_NEEDED},
+            AKV_ERROR_CONTENT_LOST, AKV_ERROR_PLAN_NEEDED, AKV_ERROR_SWAPPED},
            "read_tables");
   }
 
@@ -90,6 +90,9 @@ class Abuser {
     bad(akv_sequence_free(cache_, s), "a second free");
     bad(akv_sequence_can_extend(cache_, s, 1, &room), "can_extend of a stale sequence");
     bad(akv_lease_acquire(cache_, s, 1, 0, &lease, nullptr), "lease of a stale sequence");
+    akv_swapped_in in = AKV_SWAPPED_IN_INIT;
+    bad(akv_sequence_swap_out(cache_, s, &plan), "swap out a stale sequence");
+    bad(akv_sequence_swap_in(cache_, s, &in), "swap in a stale sequence");
   }
 
   void stale_things() {

@@ -106,11 +106,7 @@ bool check_coverage(const char *include_folder) {
       wanted.insert(all.substr(begin, end - begin));
     }
   }
-  akv_cache_config config = AKV_CACHE_CONFIG_INIT;
-  config.num_blocks = 60;
-  config.block_tokens = 4;
-  config.max_sequences = 8;
-  config.max_tokens_per_sequence = 2000;
+  const akv_cache_config config = config_of_a_life();
   akv_cache *cache = nullptr;
   Trial::ok(akv_cache_create(&config, &cache), "create");
   if (const int line = live_once(cache); line != 0) Trial::fail("meta_life.cpp:%d answered otherwise", line);

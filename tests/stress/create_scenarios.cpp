@@ -76,6 +76,9 @@ void prefault(Trial &trial) {
 void buddy(Trial &trial) {
   create_with(trial, [](akv_cache_config &c) { c.block_allocator = AKV_BLOCK_ALLOCATOR_BUDDY; });
 }
+void swap_blocks(Trial &trial) {
+  create_with(trial, [](akv_cache_config &c) { c.num_swap_blocks = 300; });
+}
 void scrub_always(Trial &trial) {
   create_with(trial, [](akv_cache_config &c) { c.scrub = AKV_SCRUB_ALWAYS; });
 }
@@ -268,6 +271,7 @@ const Scenario kCreateScenarios[] = {
     {"create: a million blocks", a_million_blocks, true},
     {"create: prefault", prefault, true},
     {"create: buddy allocator", buddy, true},
+    {"create: swap blocks", swap_blocks, true},
     {"create: scrub always", scrub_always, true},
     {"create: scrub none", scrub_none, true},
     {"create: largest blocks", largest_blocks, true},

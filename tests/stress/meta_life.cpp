@@ -187,6 +187,25 @@ int order(Life &l) {
   return 0;
 }
 
+// Out to swap blocks and back; swap blocks for the caller's own use.
+int swap(Life &l) {
+  akv_swapped_in in = AKV_SWAPPED_IN_INIT;
+  std::int32_t ids[4];
+  WANT(AKV_OK, akv_sequence_swap_out, l.cache, l.first, &l.plan);
+  WANT(AKV_OK, akv_plan_abandon, l.cache, l.plan);
+  WANT(AKV_OK, akv_sequence_swap_out, l.cache, l.first, &l.plan);
+  WANT(AKV_OK, akv_plan_finish, l.cache, l.plan, AKV_NONE);
+  WANT(AKV_ERROR_SWAPPED, akv_sequence_swap_out, l.cache, l.first, &l.plan);
+  WANT(AKV_OK, akv_sequence_swap_in, l.cache, l.first, &in);
+  if (in.plan == AKV_NONE) return __LINE__;
+  WANT(AKV_OK, akv_plan_finish, l.cache, in.plan, AKV_NONE);
+  WANT(AKV_OK, akv_swap_acquire, l.cache, 4, ids);
+  WANT(AKV_OK, akv_swap_release, l.cache, ids, 4);
+  WANT(AKV_ERROR_BAD_HANDLE, akv_swap_release, l.cache, ids, 4);
+  WANT(AKV_ERROR_NO_SWAP_BLOCKS, akv_swap_acquire, l.cache, 1000, ids);
+  return 0;
+}
+
 // A pool that is full, so that blocks are evicted, and refused.
 int fill(Life &l) {
   akv_created created = AKV_CREATED_INIT;
@@ -229,9 +248,19 @@ int refuse(Life &l) {
 
 }  // namespace
 
+akv_cache_config config_of_a_life() {
+  akv_cache_config config = AKV_CACHE_CONFIG_INIT;
+  config.num_blocks = 60;
+  config.block_tokens = 4;
+  config.max_sequences = 8;
+  config.max_tokens_per_sequence = 2000;
+  config.num_swap_blocks = 20;
+  return config;
+}
+
 int live_once(akv_cache *cache) {
   Life life(cache);
-  int (*const chapters[])(Life &) = {look_around, grow, step, plan, order, fill, look_around, refuse};
+  int (*const chapters[])(Life &) = {look_around, grow, step, plan, swap, order, fill, look_around, refuse};
   for (const auto chapter : chapters)
     if (const int line = chapter(life); line != 0) return line;
   return 0;

@@ -9,7 +9,10 @@
 
 namespace akv::stress {
 
-// Live once: steps, forks, plans, tickets, leases, pins, evictions, and every kind of refusal. Allocates nothing
+// What the cache of such a life is made of, at the least.
+akv_cache_config config_of_a_life();
+
+// Live once: steps, forks, plans, swaps, tickets, leases, pins, evictions, and every kind of refusal. Allocates nothing
 // itself. Returns the number of the first line that answered otherwise than expected, 0 if none.
 int live_once(akv_cache *cache);
 

@@ -14,15 +14,6 @@
 namespace akv::stress {
 namespace {
 
-akv_cache_config config_of_a_life() {
-  akv_cache_config config = AKV_CACHE_CONFIG_INIT;
-  config.num_blocks = 60;
-  config.block_tokens = 4;
-  config.max_sequences = 8;
-  config.max_tokens_per_sequence = 2000;
-  return config;
-}
-
 struct Cache {
   explicit Cache(akv_cache_config config = config_of_a_life()) {
     Trial::ok(akv_cache_create(&config, &handle), "create");

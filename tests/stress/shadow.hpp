@@ -28,7 +28,7 @@ inline std::uint64_t domain_of(Print print) { return (print >> kDomainShift) - 1
 
 class Shadow {
  public:
-  // Fresh memory is zero; the null block has a place as well.
+  // Fresh memory is zero; the null block has a place as well. Swap blocks count as blocks behind the others.
   Shadow(std::uint32_t num_blocks, std::uint32_t block_tokens)
       : slots_(new std::atomic<Print>[(std::size_t{num_blocks} + 1) * block_tokens]()) {}
 

@@ -28,10 +28,10 @@ struct Options {
 // Small pools, so that everything is evicted all the time; each shape looks at something else. In the last one there
 // are more threads than magazines.
 constexpr Shape kShapes[] = {
-    {1800, 4, 112, 15, 0, 256, AKV_BLOCK_ALLOCATOR_STACK, AKV_SCRUB_DOMAIN, 1},
-    {3000, 3, 96, 14, 60, 32, AKV_BLOCK_ALLOCATOR_BUDDY, AKV_SCRUB_NONE, 1},
-    {4000, 2, 112, 15, 5, 64, AKV_BLOCK_ALLOCATOR_STACK, AKV_SCRUB_ALWAYS, 1},
-    {600, 16, 104, 5, 2, 128, AKV_BLOCK_ALLOCATOR_BUDDY, AKV_SCRUB_DOMAIN, 3},
+    {1800, 4, 112, 15, 0, 256, AKV_BLOCK_ALLOCATOR_STACK, AKV_SCRUB_DOMAIN, 400, 1},
+    {3000, 3, 96, 14, 60, 32, AKV_BLOCK_ALLOCATOR_BUDDY, AKV_SCRUB_NONE, 0, 1},
+    {4000, 2, 112, 15, 5, 64, AKV_BLOCK_ALLOCATOR_STACK, AKV_SCRUB_ALWAYS, 900, 1},
+    {600, 16, 104, 5, 2, 128, AKV_BLOCK_ALLOCATOR_BUDDY, AKV_SCRUB_DOMAIN, 120, 3},
 };
 
 // All are gone: every block is there, once, and one sequence can have them all.
@@ -47,6 +47,10 @@ void check_the_end(World &world) {
     broken(world, "at the end %u blocks are live, %u reserved, %u pinned, %u in quarantine, %u cached and %u evictable",
            s.live_blocks, s.reserved_blocks, s.pinned_blocks, s.quarantined_blocks, s.cached_blocks,
            s.evictable_blocks);
+  if (s.free_swap_blocks != s.num_swap_blocks || s.swapped_sequences != 0)
+    broken(world, "at the end %u of %u swap blocks are free, %u sequences swapped", s.free_swap_blocks,
+           s.num_swap_blocks, s.swapped_sequences);
+  if (s.num_swap_blocks != 0 && s.swapped_in == 0) broken(world, "no sequence has come back from swap blocks");
   if (s.evicted_blocks == 0 || s.copy_on_writes == 0 || s.hit_tokens == 0 || s.partial_tokens == 0)
     broken(world, "not what this test is for: %" PRIu64 " evictions, %" PRIu64 " copies on write, %" PRIu64 " hits",
            s.evicted_blocks, s.copy_on_writes, s.hit_tokens);
@@ -90,11 +94,11 @@ void run(const Shape &shape, const Options &options, std::uint64_t operations, s
     broken(world, "only %u sequences were alive at once", world.most_alive());
   std::printf("%" PRIu64 " operations, %u blocks of %u: up to %u sequences; %" PRIu64 " prints right, %" PRIu64
               " tokens hit, %" PRIu64 " waits, %" PRIu64 " tickets abandoned (%" PRIu64
-              " sequences lost content), %" PRIu64 " times busy; %" PRIu64 " looks, %" PRIu64 " full audits, %" PRIu64
-              " misuses refused\n",
+              " sequences lost content), %" PRIu64 " swapped out, %" PRIu64 " in; %" PRIu64 " times busy; %" PRIu64
+              " looks, %" PRIu64 " full audits, %" PRIu64 " misuses refused\n",
               operations, shape.num_blocks, shape.block_tokens, world.most_alive(), world.checked_prints.load(),
-              world.hit_tokens.load(), world.waits.load(), world.abandoned.load(), world.lost.load(), world.busy.load(),
-              seen.looks, seen.audits, refused);
+              world.hit_tokens.load(), world.waits.load(), world.abandoned.load(), world.lost.load(),
+              world.swapped_out.load(), world.swapped_in.load(), world.busy.load(), seen.looks, seen.audits, refused);
   std::fflush(stdout);
 }
 

@@ -39,6 +39,10 @@ class Watcher {
     const std::uint64_t sum = std::uint64_t{s.free_blocks} + s.dirty_blocks + s.reserved_blocks + s.live_blocks +
                               s.pinned_blocks + s.cached_blocks + s.quarantined_blocks;
     if (sum != s.num_blocks) broken(world_, "the gauges sum to %" PRIu64 " of %u blocks", sum, s.num_blocks);
+    const std::uint64_t swap = std::uint64_t{s.free_swap_blocks} + s.quarantined_swap_blocks + s.acquired_swap_blocks;
+    if (swap > s.num_swap_blocks || s.swapped_sequences > s.sequences)
+      broken(world_, "%" PRIu64 " of %u swap blocks are nobody's; %u of %u sequences are swapped", swap,
+             s.num_swap_blocks, s.swapped_sequences, s.sequences);
     if (s.evictable_blocks > s.cached_blocks || s.created_sequences - s.freed_sequences != s.sequences)
       broken(world_, "%u blocks are evictable, %u cached; %u sequences", s.evictable_blocks, s.cached_blocks,
              s.sequences);

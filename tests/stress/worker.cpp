@@ -30,7 +30,7 @@ void Worker::run(std::uint64_t operations) {
 void Worker::one_operation() {
   if (live_.size() < world_.shape.sequences_per_worker && random_.one_in(3)) return create();
   if (live_.empty()) return create();
-  const std::uint32_t what = random_.below(100);
+  const std::uint32_t what = random_.below(105);
   if (what < 12) append();
   else if (what < 42) append_batch();
   else if (what < 48) check_content(some());
@@ -47,7 +47,10 @@ void Worker::one_operation() {
   else if (what < 85)
     leases_.empty() ? acquire_lease() : release_lease(random_.below(static_cast<std::uint32_t>(leases_.size())));
   else if (what < 88) look_up();
-  else if (what < 98) stream_.empty() ? check_content(some()) : stream_.run_oldest();
+  else if (what < 90) swap_out();
+  else if (what < 92) swap_in();
+  else if (what < 93) borrow_swap_blocks();
+  else if (what < 103) stream_.empty() ? check_content(some()) : stream_.run_oldest();
   else if (random_.one_in(4)) drop_owner();
   else if (random_.one_in(8)) abandon_tickets();
 }
@@ -56,6 +59,8 @@ void Worker::wind_down() {
   stream_.run_all();
   while (!leases_.empty()) release_lease(0);
   while (!pins_.empty()) unpin(0);
+  if (!borrowed_.empty()) borrow_swap_blocks();
+  while (!away_.empty()) free_away(0);
   while (!live_.empty()) {
     if (const std::size_t before = live_.size(); settle_wait(0) && live_.size() == before) free_one(0);
   }
@@ -224,6 +229,7 @@ void Worker::free_some() {
 void Worker::free_for_room() {
   stream_.run_all();
   if (!leases_.empty()) release_lease(0);
+  if (!away_.empty() && (live_.empty() || random_.one_in(3))) return free_away(0);
   if (!live_.empty()) free_one(some());
 }
 
@@ -233,6 +239,7 @@ void Worker::drop_owner() {
   if (in_flight) stream_.run_all();  // nothing of this owner's may be on its way
   std::uint32_t expected = 0, released = 0;
   for (const Live &s : live_) expected += s.owner == owner;
+  for (const Live &s : away_) expected += s.owner == owner;
   for (const Pin &pin : pins_) expected += pin.owner == owner;
   for (const Lease &lease : leases_) expected += in_flight && lease.owner == owner;
   ok(patient([&] { return akv_cache_drop_owner(cache_, owner, in_flight ? AKV_DROP_IN_FLIGHT : 0u, &released); }),
@@ -240,12 +247,18 @@ void Worker::drop_owner() {
   if (released != expected) broken(world_, "drop_owner released %u things of %u", released, expected);
   for (std::size_t at = live_.size(); at-- != 0;)
     if (live_[at].owner == owner) forget(at);
+  for (const Live &s : away_)
+    if (s.owner == owner) {
+      world_.dead_sequences.put(s.handle, random_);
+      world_.died();
+    }
+  std::erase_if(away_, [owner](const Live &s) { return s.owner == owner; });
   std::erase_if(pins_, [owner](const Pin &pin) { return pin.owner == owner; });
   if (in_flight) std::erase_if(leases_, [owner](const Lease &lease) { return lease.owner == owner; });
 }
 
 void Worker::look_up() {
-  const Live &s = live_[some()];
+  const Live &s = away_.empty() ? live_[some()] : away_.front();
   akv_sequence found = AKV_NONE;
   ok(akv_sequence_find(cache_, s.request_id, &found), "find");
   if (found != s.handle) broken(world_, "find tells another sequence");

@@ -102,6 +102,20 @@ class Worker {
   bool refused(akv_status status, std::size_t at);
   void refused_row(akv_status status, const std::vector<std::size_t> &rows);
 
+  // -- worker_swap.cpp --
+  std::int64_t slot_of_block(std::uint32_t store, std::int32_t block) const;
+  void run_copies(const Live &s, Step &step, const std::vector<akv_plan_record> &records);
+  void free_on_the_way(const Live &s, Step &step, akv_plan plan, const std::vector<akv_plan_record> &records,
+                       bool ready);
+  bool ready_to_leave(std::size_t at);
+  void swap_out();
+  void end_swap_out(std::size_t at, akv_plan plan);
+  void check_away(const Live &s);
+  void swap_in();
+  void come_back(Live s);
+  void free_away(std::size_t which);
+  void borrow_swap_blocks();
+
   // -- worker_order.cpp: plans, tickets, leases, pins --
   enum class PlanEnd { none, finished, abandoned };
   PlanEnd take_plan(Step &step, akv_plan plan, const std::vector<std::size_t> &rows);
@@ -140,6 +154,8 @@ class Worker {
   Random random_;
   Stream stream_;
   std::vector<Live> live_;
+  std::vector<Live> away_;              // swapped
+  std::vector<std::int32_t> borrowed_;  // swap blocks
   std::vector<Lease> leases_;
   std::vector<Pin> pins_;
   std::vector<akv_plan_record> copied_on_write_;  // of the plan that was taken last

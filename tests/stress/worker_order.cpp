@@ -22,8 +22,8 @@ std::vector<akv_plan_record> Worker::read_records(akv_plan plan) {
 
 void Worker::run_records(Step &step, const std::vector<akv_plan_record> &records) {
   for (const akv_plan_record &r : records) {
-    const std::int64_t from = std::int64_t{r.source_block} * block_tokens_,
-                       to = std::int64_t{r.target_block} * block_tokens_;
+    const std::int64_t from = slot_of_block(r.source_store, r.source_block),
+                       to = slot_of_block(r.target_store, r.target_block);
     if (r.kind == AKV_PLAN_ZERO)
       for (std::uint32_t i = 0; i < block_tokens_; ++i) step.items.push_back({Item::zero, to + i, 0});
     else

@@ -10,7 +10,7 @@
 namespace akv::stress {
 
 World::World(const Shape &wanted, std::uint64_t the_seed)
-    : shape(wanted), seed(the_seed), shadow(wanted.num_blocks, wanted.block_tokens) {
+    : shape(wanted), seed(the_seed), shadow(wanted.num_blocks + wanted.num_swap_blocks, wanted.block_tokens) {
   akv_cache_config config = AKV_CACHE_CONFIG_INIT;
   config.num_blocks = shape.num_blocks;
   config.block_tokens = shape.block_tokens;
@@ -23,6 +23,7 @@ World::World(const Shape &wanted, std::uint64_t the_seed)
   config.magazine_blocks = shape.magazine_blocks;
   config.block_allocator = shape.block_allocator;
   config.scrub = shape.scrub;
+  config.num_swap_blocks = shape.num_swap_blocks;
   ok(*this, akv_cache_create(&config, &cache), "create a cache");
 }
 

@@ -14,6 +14,7 @@ namespace akv::stress {
 struct Shape {
   std::uint32_t num_blocks, block_tokens, max_sequences, sequences_per_worker, magazine_blocks, max_open_tickets,
       block_allocator, scrub;
+  std::uint32_t num_swap_blocks;
   std::uint32_t times_threads;  // so many times the workers that were asked for
 };
 
@@ -58,7 +59,8 @@ struct World {
   Shadow shadow;
   Board live_sequences, dead_sequences, dead_plans, dead_pins, dead_leases;
   Breaks breaks;
-  std::atomic<std::uint64_t> checked_prints{0}, hit_tokens{0}, waits{0}, lost{0}, abandoned{0}, busy{0};
+  std::atomic<std::uint64_t> checked_prints{0}, hit_tokens{0}, waits{0}, lost{0}, abandoned{0}, busy{0}, swapped_out{0},
+      swapped_in{0};
   std::atomic<bool> workers_done{false};
 
   // How many sequences are alive, and the most that ever were.
