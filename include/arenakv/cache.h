@@ -52,7 +52,7 @@ typedef struct akv_cache_config {
   uint32_t scrub;                   /* AKV_SCRUB_* */
   uint32_t num_groups;              /* 0: one group of 32 layers, 8 KV heads of 128 for keys and values in f16 */
   uint32_t group_size;              /* sizeof(akv_layer_group) */
-  uint32_t num_swap_blocks;         /* where sequences go when they leave the cache's blocks (swap.h); default 0: none */
+  uint32_t num_swap_blocks;         /* where sequences go when they leave (swap.h); default 0: none */
   const akv_layer_group *groups;
   const akv_allocator *allocator;   /* NULL: anonymous mappings */
 } akv_cache_config;

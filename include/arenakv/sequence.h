@@ -30,6 +30,11 @@ AKV_BEGIN_DECLS
 #define AKV_SEQUENCE_PREFIX_ONLY 4u /* place the cached prefix only; the prompt follows in chunks, by append. Room is
                                      * asked for that and reserve_tokens alone; a prompt over max_tokens is refused */
 #define AKV_SEQUENCE_NO_MATCH 8u    /* share nothing (prompt log-probabilities want every position computed) */
+#define AKV_SEQUENCE_CONTIGUOUS 32u /* neighbouring blocks, for prompt and reserve_tokens together, so that its K/V are
+                                     * one strided tensor a layer (store.h). It can't grow beyond them; a cached prefix
+                                     * is not shared but copied, by the plan; a fork, a lease or a truncation can make
+                                     * it leave its place block by block. Wants the buddy allocator. Not with
+                                     * PREFIX_ONLY */
 #define AKV_SEQUENCE_NO_PUBLISH 16u /* what is computed here, and in its forks, is never found by others */
 
 /* Zero means default. */
@@ -50,7 +55,8 @@ typedef struct akv_created {
   uint32_t struct_size;
   uint32_t length;         /* tokens that have a place now */
   uint32_t cached_tokens;  /* shared in whole blocks. cached + partial <= num_tokens - 1: the last one is computed */
-  uint32_t partial_tokens; /* copied by the plan out of a block that begins alike; start computing behind these */
+  uint32_t partial_tokens; /* copied by the plan: out of a block that begins alike, and with CONTIGUOUS all that is
+                            * cached; start computing behind these */
   uint32_t shared_blocks;
   uint32_t new_blocks;     /* taken from the pool, reserve_tokens included */
   akv_sequence sequence;

@@ -92,8 +92,8 @@ void add_lines(std::string &text, const std::vector<akv_sequence_line> &lines, s
     text += "sequence            request id     owner    length     known committed    blocks  reserved\n";
   for (std::uint32_t i = 0; i < count; ++i) {
     const akv_sequence_line &l = lines[i];
-    add(text, "%016" PRIx64 " %13" PRIu64 " %9" PRIu64 " %9u %9u %9u %9u %9u%s%s%s\n", l.sequence, l.request_id, l.owner,
-        l.length, l.known, l.committed, l.num_blocks, l.reserved_blocks,
+    add(text, "%016" PRIx64 " %13" PRIu64 " %9" PRIu64 " %9u %9u %9u %9u %9u%s%s%s\n", l.sequence, l.request_id,
+        l.owner, l.length, l.known, l.committed, l.num_blocks, l.reserved_blocks,
         (l.flags & AKV_LINE_PLAN_OPEN) != 0 ? " plan" : "", (l.flags & AKV_LINE_CONTENT_LOST) != 0 ? " lost" : "",
         (l.flags & AKV_LINE_SWAPPED) != 0 ? " swapped" : "");
   }

@@ -59,11 +59,14 @@ inline Status read_options(const akv_sequence_options *from, akv_sequence_option
   if (from != nullptr)
     if (Status status = read_struct(from, to, kOptionsV1); status != AKV_OK) return status;
   if (Status status = check_flags(to.flags, AKV_SEQUENCE_COMMITTED | AKV_SEQUENCE_PARTIAL | AKV_SEQUENCE_PREFIX_ONLY |
-                                                AKV_SEQUENCE_NO_MATCH | AKV_SEQUENCE_NO_PUBLISH);
+                                                AKV_SEQUENCE_NO_MATCH | AKV_SEQUENCE_NO_PUBLISH |
+                                                AKV_SEQUENCE_CONTIGUOUS);
       status != AKV_OK)
     return status;
   if ((to.flags & AKV_SEQUENCE_PARTIAL) != 0 && (to.flags & AKV_SEQUENCE_NO_MATCH) != 0)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "AKV_SEQUENCE_PARTIAL and AKV_SEQUENCE_NO_MATCH exclude each other");
+  if ((to.flags & AKV_SEQUENCE_CONTIGUOUS) != 0 && (to.flags & AKV_SEQUENCE_PREFIX_ONLY) != 0)
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "AKV_SEQUENCE_CONTIGUOUS and AKV_SEQUENCE_PREFIX_ONLY exclude each other");
   return AKV_OK;
 }
 

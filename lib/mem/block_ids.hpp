@@ -16,6 +16,11 @@ class BlockIds {
   virtual void take(std::uint32_t count, std::int32_t *out) noexcept = 0;
   virtual void give_back(const std::int32_t *ids, std::uint32_t count) noexcept = 0;
 
+  // Take `count` neighbouring ids; `first` is the lowest. False when there are none such, or this way of handing out
+  // ids knows no neighbours.
+  virtual bool take_extent(std::uint32_t, std::int32_t &) noexcept { return false; }
+  virtual bool has_extent(std::uint32_t) const noexcept { return false; }
+
   virtual std::uint32_t free() const noexcept = 0;
   virtual std::uint32_t never_used() const noexcept = 0;  // of the free ones
 

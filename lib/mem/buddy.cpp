@@ -51,16 +51,58 @@ void Buddy::take(std::uint32_t count, std::int32_t *out) noexcept {
       --order;
       push(id + (1u << order), order);
     }
-    for (std::uint32_t i = 0; i < 1u << order; ++i) {
-      never_used_ -= extents_[id + i].used_before == 0;
-      extents_[id + i].used_before = 1;
-      *out++ = static_cast<std::int32_t>(id + i);
-    }
+    mark_used(id, 1u << order);
+    for (std::uint32_t i = 0; i < 1u << order; ++i) *out++ = static_cast<std::int32_t>(id + i);
     count -= 1u << order;
   }
 }
 
-void Buddy::give_back_extent(std::uint32_t id, std::uint32_t order) noexcept {
+void Buddy::mark_used(std::uint32_t id, std::uint32_t count) noexcept {
+  if (never_used_ == 0) return;
+  for (std::uint32_t i = id; i < id + count; ++i) {
+    never_used_ -= extents_[i].used_before == 0;
+    extents_[i].used_before = 1;
+  }
+}
+
+// The smallest aligned extent that is large enough, and what is left of it goes back.
+bool Buddy::take_extent(std::uint32_t count, std::int32_t &first) noexcept {
+  if (count == 0 || count > free_) return false;
+  std::uint32_t id = 0, size = 0;
+  if (const std::uint32_t fitting = aligned(count); fitting != 0) {
+    const auto order = static_cast<std::uint32_t>(std::countr_zero(fitting));
+    id = heads_[order];
+    size = 1u << order;
+    remove(id, order);
+  } else {
+    id = find_neighbours(count);
+    if (id == 0) return false;
+    while (size < count) {
+      const std::uint32_t order = extents_[id + size].order_plus_1 - 1u;
+      remove(id + size, order);
+      size += 1u << order;
+    }
+  }
+  free_ -= size;
+  mark_used(id, count);
+  if (size != count) give_back_range(id + count, size - count);
+  first = static_cast<std::int32_t>(id);
+  return true;
+}
+
+// The first id of free extents that follow each other and hold `count` ids together, or 0.
+std::uint32_t Buddy::find_neighbours(std::uint32_t count) const noexcept {
+  std::uint32_t start = 1, id = 1;
+  while (id <= num_blocks_) {
+    const std::uint32_t order_plus_1 = extents_[id].order_plus_1;
+    id += order_plus_1 == 0 ? 1 : 1u << (order_plus_1 - 1);
+    if (order_plus_1 == 0) start = id;
+    else if (id - start >= count) return start;
+  }
+  return 0;
+}
+
+void Buddy::join(std::uint32_t id, std::uint32_t order) noexcept {
   while (order + 1 < kOrders) {
     const std::uint32_t buddy = ((id - 1) ^ 1u << order) + 1;
     if (buddy > num_blocks_ || extents_[buddy].order_plus_1 != order + 1) break;
@@ -78,7 +120,7 @@ void Buddy::give_back_range(std::uint32_t id, std::uint32_t count) noexcept {
     const std::uint32_t position = id - 1;
     std::uint32_t order = static_cast<std::uint32_t>(std::bit_width(count) - 1);
     if (position != 0) order = std::min(order, static_cast<std::uint32_t>(std::countr_zero(position)));
-    give_back_extent(id, order);
+    join(id, order);
     id += 1u << order;
     count -= 1u << order;
   }

@@ -7,6 +7,8 @@
 
 #include "mem/block_ids.hpp"
 
+#include <bit>
+
 namespace akv {
 
 class Buddy final : public BlockIds {
@@ -15,7 +17,16 @@ class Buddy final : public BlockIds {
   Buddy(Reservation &memory, std::uint32_t num_blocks) noexcept;
 
   void take(std::uint32_t count, std::int32_t *out) noexcept override;
+  // O(log n) where an aligned extent of at least that size is free; else O(n): neighbours that are no buddies are found
+  // by walking.
+  bool take_extent(std::uint32_t count, std::int32_t &first) noexcept override;
+  bool has_extent(std::uint32_t count) const noexcept override {
+    return count != 0 && count <= free_ && (aligned(count) != 0 || find_neighbours(count) != 0);
+  }
   void give_back(const std::int32_t *ids, std::uint32_t count) noexcept override;
+  void give_back_extent(std::int32_t first, std::uint32_t count) noexcept {
+    give_back_range(static_cast<std::uint32_t>(first), count);
+  }
   std::uint32_t free() const noexcept override { return free_; }
   std::uint32_t never_used() const noexcept override { return never_used_; }
   void mark_free(std::uint8_t *map, std::uint8_t code, std::uint8_t never_used_code) const noexcept override;
@@ -38,7 +49,14 @@ class Buddy final : public BlockIds {
 
   void push(std::uint32_t id, std::uint32_t order) noexcept;
   void remove(std::uint32_t id, std::uint32_t order) noexcept;
-  void give_back_extent(std::uint32_t id, std::uint32_t order) noexcept;
+  void join(std::uint32_t id, std::uint32_t order) noexcept;
+  void mark_used(std::uint32_t id, std::uint32_t count) noexcept;
+  // Orders that have extents of at least `count` ids, the lowest bit for the smallest of these orders; 0: none.
+  std::uint32_t aligned(std::uint32_t count) const noexcept {
+    const auto order = static_cast<std::uint32_t>(std::bit_width(count - 1));
+    return order < kOrders ? orders_with_extents_ >> order << order : 0;
+  }
+  std::uint32_t find_neighbours(std::uint32_t count) const noexcept;
   void give_back_range(std::uint32_t id, std::uint32_t count) noexcept;
 
   Array<Extent> extents_;

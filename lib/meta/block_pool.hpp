@@ -29,6 +29,10 @@ class BlockPool {
   // count must not be more than free().
   void take(std::uint32_t count, std::int32_t *out) noexcept { ids_->take(count, out); }
 
+  bool take_extent(std::uint32_t count, std::int32_t &first) noexcept { return ids_->take_extent(count, first); }
+
+  bool has_extent(std::uint32_t count) const noexcept { return ids_->has_extent(count); }
+
   // Blocks that nobody's tables name any more. Device work that was queued before may still touch them, so they are
   // free only when every ticket that is open now has ended.
   void give_back(const std::int32_t *ids, std::uint32_t count) noexcept {

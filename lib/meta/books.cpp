@@ -110,6 +110,11 @@ Status Books::check_admission_locked(const akv_sequence_options &options, std::u
   if (slots_available() == 0)
     return fail_with(AKV_ERROR_NO_SEQUENCES, 1, 0, "all %llu sequences (max_sequences) are live",
                      config_.max_sequences);
+  const bool contiguous = (options.flags & AKV_SEQUENCE_CONTIGUOUS) != 0;
+  if (contiguous && config_.block_allocator != AKV_BLOCK_ALLOCATOR_BUDDY)
+    return fail(AKV_ERROR_UNSUPPORTED, "AKV_SEQUENCE_CONTIGUOUS wants block_allocator AKV_BLOCK_ALLOCATOR_BUDDY");
+  if (contiguous && length == 0 && options.reserve_tokens == 0)
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "AKV_SEQUENCE_CONTIGUOUS wants a prompt or reserve_tokens: both are 0");
   const std::uint32_t limit = options.max_tokens;
   if (length > limit)
     return fail_with(AKV_ERROR_NO_CAPACITY, length, limit, "%llu tokens exceed the sequence's max_tokens %llu", length,
@@ -141,6 +146,7 @@ Slot Books::take_slot_locked(std::uint64_t domain, const akv_sequence_options &o
   rest.domain = domain;
   rest.request_id = options.request_id;
   rest.owner = options.owner;
+  rest.contiguous = (options.flags & AKV_SEQUENCE_CONTIGUOUS) != 0;
   rest.no_publish = (options.flags & AKV_SEQUENCE_NO_PUBLISH) != 0;
   const Rows::Row row = rows_.take(1);  // a table is never NULL
   s.table = row.ids;

@@ -4,6 +4,7 @@
 //   books.cpp     memory, slots, gates        tail.cpp      where the shared stretch of a sequence ends
 //   handles.cpp   which handle is what        publish.cpp   committed blocks become findable
 //   room.cpp      what to say about room      tokens.cpp    token ids in blocks
+//   extent.cpp    blocks that are neighbours
 //   scrub.cpp     blocks that must be zeroed  plan_links.cpp  sequences and leases of open plans
 //
 // Names that end in _locked want the cache's mutex held; the others want the gate of the sequence they name.
@@ -92,6 +93,12 @@ class Books {
   void fill_room_locked(akv_room &out, std::uint32_t needed, std::uint32_t available) const noexcept;
   void note_peak_locked() noexcept;
 
+  // -- extents --
+  std::uint32_t longest_extent_locked(const Walk &keep) noexcept;
+  Status secure_extent_locked(std::uint32_t count, const Walk &keep) noexcept;
+  void append_extent_locked(Slot slot, std::uint32_t count) noexcept;
+  std::uint32_t place_in_extent_locked(Slot slot, std::uint32_t count, const Walk &walk) noexcept;
+
   // -- scrubbing --
   void meet_domain_locked(std::uint64_t domain) noexcept;
   void start_looking_locked() noexcept;
@@ -101,6 +108,17 @@ class Books {
   void scrub_locked(Slot slot, std::uint32_t first, std::uint32_t &plan) noexcept;
   void condemn_unzeroed_locked(const akv_plan_record &record) noexcept;
   void condemn_locked(const std::int32_t *ids, std::uint32_t count) noexcept;
+
+  // `what(index, block)` for blocks first .. end - 1 of the path to `run`.
+  template <class What>
+  void for_each_on_path(RunId run, std::uint32_t first, std::uint32_t end, What what) const noexcept {
+    std::int32_t ids[64];
+    for (std::uint32_t at = first; at < end; at += 64) {
+      const std::uint32_t count = end - at < 64 ? end - at : 64;
+      tree_.read_path_range(run, at, at + count, ids);
+      for (std::uint32_t i = 0; i < count; ++i) what(at + i, ids[i]);
+    }
+  }
 
   // -- a sequence's shape --
   void refresh(Slot slot) noexcept;

@@ -125,6 +125,8 @@ class Cache : public Books {
   // -- admit.cpp --
   struct Admission;
   Admission consider_locked(const Prompt &prompt, const akv_sequence_options &options) const noexcept;
+  Status secure_admission_locked(const Admission &a) noexcept;
+  std::uint32_t place_locked(Slot slot, const Admission &a) noexcept;
 
   // -- grow.cpp --
   struct Growth;

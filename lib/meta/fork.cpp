@@ -18,6 +18,7 @@ Status Cache::fork(Slot parent_slot, std::uint32_t length, const akv_sequence_op
                      parent.length, parent.known);
   akv_sequence_options wanted = options;
   wanted.reserve_tokens = 0;
+  wanted.flags &= ~AKV_SEQUENCE_CONTIGUOUS;
   if (wanted.max_tokens == 0) wanted.max_tokens = parent.max_tokens;
   const ShortLock lock(mutex_);
   if (Status status = check_admission_locked(wanted, length); status != AKV_OK) return status;

@@ -74,6 +74,7 @@ struct SequenceRest {
   std::uint32_t sound;             // while lost: tokens that are still good
   std::uint32_t commit_on_finish;  // length that counts as committed when the open plan is finished
   std::uint8_t no_publish;
+  std::uint8_t contiguous;  // its blocks are neighbours, for as long as none is replaced
   Swap swap;
   std::uint32_t swap_blocks;    // that it has
   std::uint32_t blocks_before;  // its table had before it was swapped out, reserved ones included

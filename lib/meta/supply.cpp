@@ -41,6 +41,12 @@ bool Supply::secure(std::uint32_t count) noexcept {
   return secured() >= count;
 }
 
+bool Supply::take_extent(std::uint32_t count, std::int32_t &first) noexcept {
+  while (!pool_.take_extent(count, first))
+    if (tree_.evict(std::max(1u, count / 4)) == 0) return false;
+  return true;
+}
+
 void Supply::refill() noexcept {
   Magazine &magazine = mine();
   const std::uint32_t there = magazine.count;  // it only grows here, under the lock

@@ -87,6 +87,12 @@ class Supply {
     pool_.take(count, out);
   }
 
+  // With the lock: take `count` neighbouring blocks, evicting until there are such; false when there is nothing left to
+  // evict.
+  [[nodiscard]] bool take_extent(std::uint32_t count, std::int32_t &first) noexcept;
+  // With the lock: call back what threads took ahead.
+  void drain() noexcept;
+
   // With the lock: fill this thread's magazine, as far as there is anything to fill it with.
   void refill() noexcept;
 
@@ -95,7 +101,6 @@ class Supply {
 
  private:
   Magazine &mine() noexcept { return magazines_[thread_index() % kMagazines]; }
-  void drain() noexcept;
 
   BlockPool &pool_;
   RunTree &tree_;

@@ -58,15 +58,12 @@ void Cache::plan_copies_out_locked(Slot slot, std::uint32_t plan) noexcept {
   const Sequence &s = sequences_[slot];
   const SequenceRest &rest = rest_[slot];
   const akv_ticket wait = ticket_of(wait_of_locked(slot));
-  std::int32_t published[64];
-  for (std::uint32_t at = 0; at < s.used_blocks; ++at) {
-    const bool shared = at < rest.anchored_blocks;
-    if (shared && at % 64 == 0)
-      tree_.read_path_range(rest.anchor, at, std::min(at + 64, rest.anchored_blocks), published);
-    const std::int32_t from = shared ? published[at % 64] : s.table[at];
+  const auto copy = [&](std::uint32_t at, std::int32_t from) {
     plans_.add_record(plan, {AKV_PLAN_SWAP_OUT, 0, 0, from, swap_.outside(s.table[s.num_blocks + at]), 0, 1, 0,
                              std::min(block_tokens_, s.length - at * block_tokens_), handle_of(slot), wait, 0});
-  }
+  };
+  for_each_on_path(rest.anchor, 0, rest.anchored_blocks, copy);
+  for (std::uint32_t at = rest.anchored_blocks; at < s.used_blocks; ++at) copy(at, s.table[at]);
 }
 
 // The copies are complete: the blocks go, published ones as cached prefix.
@@ -100,6 +97,7 @@ Walk Cache::match_swapped_locked(Slot slot) const noexcept {
   const SequenceRest &rest = rest_[slot];
   const std::uint32_t whole = math_.whole_blocks(std::min<std::uint32_t>(s.known, s.committed));
   Walk walk;
+  if (rest.contiguous != 0) return walk;  // it has no block in common with anybody
   if (rest.no_publish != 0) return walk;  // its K/V may rest on other weights than what is found now
   while (walk.blocks < whole) {
     const std::int32_t *ids = s.table + walk.blocks;
@@ -130,7 +128,11 @@ Status Cache::swap_in(Slot slot, akv_swapped_in &out) noexcept {
   const std::uint32_t held = tree_.evictable_on_path(walk);
   const bool may_plan = shared < rest.swap_blocks || (needed != 0 && scrubber_.looking());
   if (may_plan && !plans_.can_open()) return no_plans();
-  if (!supply_.secure(needed + held)) return no_blocks(s.length, needed, supply_.secured() - held);
+  if (rest.contiguous != 0) {
+    if (Status status = secure_extent_locked(needed, walk); status != AKV_OK) return status;
+  } else if (!supply_.secure(needed + held)) {
+    return no_blocks(s.length, needed, supply_.secured() - held);
+  }
 
   // From here on nothing fails.
   const std::uint32_t plan = bring_in_locked(slot, walk);
@@ -169,7 +171,7 @@ std::uint32_t Cache::bring_in_locked(Slot slot, const Walk &walk) noexcept {
   --swapped_sequences_;
   anchor_at_locked(slot, tree_.ending_at(walk.run, shared));
   tree_.read_path(rest.anchor, s.table);
-  append_blocks_locked(slot, total - shared);
+  rest.contiguous != 0 ? append_extent_locked(slot, total) : append_blocks_locked(slot, total - shared);
   std::uint32_t plan = 0;
   scrub_locked(slot, shared, plan);
   if (plan == 0 && shared < swap_blocks) plan = open_plan_locked();

@@ -118,17 +118,13 @@ void Books::anchor_at_locked(Slot slot, RunId run) noexcept {
 void Books::free_duplicates_locked(Slot slot, std::uint32_t first, std::uint32_t end) noexcept {
   Sequence &s = sequences_[slot];
   SequenceRest &rest = rest_[slot];
-  std::int32_t published[64];
-  for (std::uint32_t at = first; at < end && rest.duplicates != 0; at += 64) {
-    const std::uint32_t count = std::min(end - at, 64u);
-    tree_.read_path_range(rest.anchor, at, at + count, published);
-    for (std::uint32_t i = 0; i < count; ++i) {
-      if (s.table[at + i] == published[i]) continue;
-      give_back_own_locked(&s.table[at + i], 1);
-      --rest.duplicates;
-      --duplicates_;
-    }
-  }
+  if (rest.duplicates == 0) return;
+  for_each_on_path(rest.anchor, first, end, [&](std::uint32_t at, std::int32_t published) {
+    if (s.table[at] == published) return;
+    give_back_own_locked(&s.table[at], 1);
+    --rest.duplicates;
+    --duplicates_;
+  });
 }
 
 std::uint64_t Books::wait_of_locked(Slot slot) const noexcept {

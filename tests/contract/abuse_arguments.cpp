@@ -78,6 +78,7 @@ TEST_CASE("abuse: what may be NULL is fine as NULL") {
     if (function.has(kTablesOrNone)) scene.call.tables = nullptr;
     if (function.has(kExtra)) scene.call.extra = nullptr;
     if (function.has(kConfig)) scene.call.config = nullptr;
+    if (function.has(kStreamConfig)) scene.call.stream_config = nullptr;
     if (function.has(kTicketOrNone)) scene.call.ticket = AKV_NONE;
     OK(scene.run());
     scene.tidy();

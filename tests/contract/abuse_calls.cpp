@@ -152,6 +152,37 @@ std::vector<Function> prefix_and_order_functions() {
        }},
       {"akv_lease_release", kCache | kLease | kOnce, 0, 0, 0,
        [](const Call &c) { return akv_lease_release(c.cache, c.lease); }},
+      {"akv_sequence_swap_out", kRead | kSequence | kOnce, 0, 0, 0,
+       [](const Call &c) { return akv_sequence_swap_out(c.cache, c.sequence, c.out_as<akv_plan>()); }},
+      {"akv_sequence_swap_in", kRead | kSequence | kOnce, sizeof(akv_swapped_in), 0, 0,
+       [](const Call &c) { return akv_sequence_swap_in(c.cache, c.sequence, c.out_as<akv_swapped_in>()); }},
+      {"akv_swap_acquire", kRead | kOnce, 0, 0, 0,
+       [](const Call &c) { return akv_swap_acquire(c.cache, 1, c.out_as<std::int32_t>()); }},
+      {"akv_swap_release", kCache, 0, 0, 0, [](const Call &c) { return akv_swap_release(c.cache, nullptr, 0); }},
+  };
+}
+
+// The streams have no workers: work is done in the call.
+std::vector<Function> stream_functions() {
+  return {
+      {"akv_stream_create", kStreamConfig | kOut | kOnce, 0, 0, 0,
+       [](const Call &c) { return akv_stream_create(c.stream_config, c.out_as<akv_stream *>()); }},
+      {"akv_stream_destroy", kStream | kOnce, 0, 0, 0, [](const Call &c) { return akv_stream_destroy(c.stream); }},
+      {"akv_stream_record", kStream | kOut, 0, 0, 0,
+       [](const Call &c) { return akv_stream_record(c.stream, c.out_as<std::uint64_t>()); }},
+      {"akv_stream_read", kStream | kOut, 0, 0, 0,
+       [](const Call &c) { return akv_stream_read(c.stream, 0, c.out_as<std::uint32_t>()); }},
+      {"akv_stream_follow", kStream, 0, 0, 0,
+       [](const Call &c) { return akv_stream_follow(c.stream, c.other_stream, 0); }},
+      {"akv_stream_call", kStream, 0, 0, 0,
+       [](const Call &c) { return akv_stream_call(c.stream, [](void *) {}, nullptr); }},
+      {"akv_stream_read_fd", kStream | kOut, 0, 0, 0,
+       [](const Call &c) { return akv_stream_read_fd(c.stream, c.out_as<std::int32_t>()); }},
+      {"akv_stream_record_ticket", kStream | kCache | kTicket, 0, 0, 0,
+       [](const Call &c) { return akv_stream_record_ticket(c.stream, c.cache, c.ticket); }},
+      {"akv_stream_poll", kStream | kExtra, 0, 0, 0,
+       [](const Call &c) { return akv_stream_poll(c.stream, c.extra_as<std::uint32_t>()); }},
+      {"akv_stream_wait", kStream, 0, 0, 0, [](const Call &c) { return akv_stream_wait(c.stream, AKV_POINT_ALL, 0); }},
   };
 }
 
@@ -181,8 +212,8 @@ std::vector<Function> process_functions() {
 const std::vector<Function> &every_function() {
   static const std::vector<Function> all = [] {
     std::vector<Function> list;
-    for (const auto &part :
-         {cache_functions(), sequence_functions(), prefix_and_order_functions(), process_functions()})
+    for (const auto &part : {cache_functions(), sequence_functions(), prefix_and_order_functions(), stream_functions(),
+                             process_functions()})
       list.insert(list.end(), part.begin(), part.end());
     return list;
   }();
@@ -209,7 +240,19 @@ Scene::Scene(const Function &what, void (*change)(akv_cache_config &)) : functio
   OK(akv_sequence_fork(cache, parent, AKV_UNSET, nullptr, &forked));
   OK(cache.append(forked, {200}, &plan));
   REQUIRE(plan != AKV_NONE);
+  if (function.name == std::string("akv_sequence_swap_in")) {
+    akv_plan out = AKV_NONE;
+    OK(akv_sequence_swap_out(cache, sequence, &out));
+    cache.finish(out);
+  }
   ticket = cache.open_ticket();
+
+  std::int32_t fd = 0;
+  if (function.has(kStream)) {
+    OK(akv_stream_create(nullptr, &stream));
+    OK(akv_stream_create(nullptr, &other_stream));
+    OK(akv_stream_read_fd(stream, &fd));  // made now, so that no call opens it
+  }
 
   std::memset(&outputs, kCanary, sizeof outputs);
   const std::uint32_t size = function.out_size;
@@ -250,14 +293,27 @@ Scene::Scene(const Function &what, void (*change)(akv_cache_config &)) : functio
           64,
           function.element_size,
           &outputs.count,
-          outputs.extra};
+          outputs.extra,
+          stream,
+          other_stream,
+          &stream_config};
 }
 
-Scene::~Scene() = default;
+Scene::~Scene() {
+  if (stream != nullptr) CHECK(akv_stream_poll(stream, nullptr) == AKV_OK);
+  CHECK(akv_stream_destroy(stream) == AKV_OK);
+  CHECK(akv_stream_destroy(other_stream) == AKV_OK);
+}
 
 void Scene::tidy() {
   const std::string name = function.name;
   if (name == "akv_cache_destroy") cache.handle = nullptr;
+  if (name == "akv_stream_destroy") stream = nullptr;
+  if (name == "akv_stream_create") {
+    akv_stream *made = nullptr;
+    std::memcpy(&made, outputs.out, sizeof made);
+    CHECK(akv_stream_destroy(made) == AKV_OK);
+  }
   if (name == "akv_cache_create") {
     akv_cache *made = nullptr;
     std::memcpy(&made, outputs.out, sizeof made);
@@ -278,7 +334,7 @@ std::string Scene::everything() const {
   OK(akv_cache_read_sequences(cache, lines.data(), sizeof lines[0], state.max_sequences, &count));
   for (std::uint32_t i = 0; i < count; ++i) {
     const akv_sequence_info info = cache.info(lines[i].sequence);
-    const auto blocks = cache.blocks(lines[i].sequence);
+    const auto blocks = info.state != AKV_SEQUENCE_SWAPPED ? cache.blocks(lines[i].sequence) : Tokens{};
     const Tokens ids = cache.tokens(lines[i].sequence);
     add(&lines[i], sizeof lines[i]);
     add(&info, sizeof info);
@@ -289,6 +345,11 @@ std::string Scene::everything() const {
   OK(akv_cache_read_holds(cache, holds.data(), sizeof(akv_hold_line), static_cast<std::uint32_t>(holds.size()),
                           &count));
   add(holds.data(), holds.size() * sizeof(akv_hold_line));
+  if (stream != nullptr) {
+    std::uint64_t point = 0;
+    OK(akv_stream_record(stream, &point));
+    add(&point, sizeof point);
+  }
   return all;
 }
 

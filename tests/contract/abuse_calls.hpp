@@ -39,6 +39,8 @@ enum Takes : unsigned {
   kElement = 1u << 25,      // `element_size`
   kGroup = 1u << 26,        // `out` is an akv_layer_group
   kOnce = 1u << 27,         // a second call in the same scene would answer something else
+  kStream = 1u << 28,
+  kStreamConfig = 1u << 29,  // may be NULL
 };
 
 // The arguments of all functions together.
@@ -65,6 +67,9 @@ struct Call {
   std::uint32_t element_size;
   std::uint32_t *out_count;
   std::uint64_t *extra;
+  akv_stream *stream;
+  akv_stream *other_stream;
+  const akv_stream_config *stream_config;
 
   template <class T>
   T *out_as() const {
@@ -139,6 +144,8 @@ struct Scene {
   akv_batch batch = AKV_BATCH_INIT;
   akv_tables tables = AKV_TABLES_INIT;
   akv_cache_config config = AKV_CACHE_CONFIG_INIT;
+  akv_stream_config stream_config = AKV_STREAM_CONFIG_INIT;
+  akv_stream *stream = nullptr, *other_stream = nullptr;
   Outputs outputs;
   Call call{};
 };

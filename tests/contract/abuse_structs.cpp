@@ -32,6 +32,9 @@ const std::vector<Input> &inputs() {
        [](Scene &s, const void *at) { s.call.tables = static_cast<const akv_tables *>(at); }},
       {"akv_cache_config", kConfig, sizeof(akv_cache_config), [](const Scene &s) -> const void * { return &s.config; },
        [](Scene &s, const void *at) { s.call.config = static_cast<const akv_cache_config *>(at); }},
+      {"akv_stream_config", kStreamConfig, sizeof(akv_stream_config),
+       [](const Scene &s) -> const void * { return &s.stream_config; },
+       [](Scene &s, const void *at) { s.call.stream_config = static_cast<const akv_stream_config *>(at); }},
   };
   return all;
 }
@@ -198,7 +201,7 @@ TEST_CASE("abuse: unknown flags in structs are UNSUPPORTED, each bit of them") {
     INFO("flag " << bit);
     for (const Function &function : every_function()) {
       Scene scene(function);
-      scene.options.flags = function.has(kOptions) && bit > AKV_SEQUENCE_NO_PUBLISH ? bit : 0;
+      scene.options.flags = function.has(kOptions) && bit > AKV_SEQUENCE_CONTIGUOUS ? bit : 0;
       const bool append = function.name == std::string("akv_sequence_append_batch");
       scene.batch.flags = function.has(kBatch) && !(append && bit == AKV_APPEND_COMMITTED) ? bit : 0;
       scene.config.flags = function.has(kConfig) && bit != AKV_CACHE_PREFAULT ? bit : 0;

@@ -34,7 +34,7 @@ inline std::string last_error() {
     REQUIRE(ok_ == AKV_OK);          \
   } while (0)
 
-// The smallest cache that the defaults of a test want: 32 blocks of 4 tokens, 8 sequences.
+// The smallest cache that the defaults of a test want: 32 blocks and 16 swap blocks of 4 tokens, 8 sequences.
 struct Cache {
   explicit Cache(void (*change)(akv_cache_config &) = nullptr) {
     akv_cache_config config = AKV_CACHE_CONFIG_INIT;
@@ -43,6 +43,7 @@ struct Cache {
     config.max_sequences = 8;
     config.max_tokens_per_sequence = 1000;
     config.max_pinned_blocks = 32;
+    config.num_swap_blocks = 16;
     if (change != nullptr) change(config);
     OK(akv_cache_create(&config, &handle));
   }

@@ -273,7 +273,7 @@ TEST_CASE("swap: D6 swapping in what is not swapped, and a cache without swap bl
   const akv_sequence sequence = cache.committed(count_up(0, 10));
   akv_swapped_in in = AKV_SWAPPED_IN_INIT;
   CHECK(akv_sequence_swap_in(cache, sequence, &in) == AKV_ERROR_INVALID_ARGUMENT);
-  const Cache without;
+  const Cache without([](akv_cache_config &config) { config.num_swap_blocks = 0; });
   akv_plan plan = AKV_NONE;
   CHECK(akv_sequence_swap_out(without, without.committed({1, 2}), &plan) == AKV_ERROR_UNSUPPORTED);
   std::int32_t block = 0;

@@ -1,14 +1,12 @@
-// swap.hpp: a cache with swap blocks, and whole ways out and in, for the tests of swap.h.
+// swap.hpp: whole ways out and in, for the tests of swap.h.
 #pragma once
 
 #include "fixture.hpp"
 
 namespace akv::test {
 
-// 32 blocks and 16 swap blocks of 4 tokens.
 struct SwapCache : Cache {
-  explicit SwapCache(void (*change)(akv_cache_config &) = [](akv_cache_config &config) { config.num_swap_blocks = 16; })
-      : Cache(change) {}
+  using Cache::Cache;
 
   akv_plan plan_out(akv_sequence sequence) const {
     akv_plan plan = AKV_NONE;

@@ -208,10 +208,7 @@ TEST_CASE("swap: a lease outlives the sequence's way out, and a computed twin do
 }
 
 TEST_CASE("swap: every plan is in use: NO_PLANS, and nothing has changed") {
-  const SwapCache cache([](akv_cache_config &config) {
-    config.num_swap_blocks = 16;
-    config.max_plans = 1;
-  });
+  const SwapCache cache([](akv_cache_config &config) { config.max_plans = 1; });
   const akv_sequence first = cache.committed(count_up(0, 10)), second = cache.committed(count_up(100, 10));
   const akv_plan plan = cache.plan_out(first);
   akv_plan other = AKV_NONE;

@@ -135,6 +135,7 @@ int main(int argc, char **argv) {
   const bool list = argc > 3 && std::strcmp(argv[3], "--list") == 0;
   const char *only = argc > 4 && std::strcmp(argv[3], "--only") == 0 ? argv[4] : "";
   std::vector<Scenario> scenarios(kCreateScenarios, kCreateScenarios + kNumCreateScenarios);
+  scenarios.insert(scenarios.end(), kStreamScenarios, kStreamScenarios + kNumStreamScenarios);
   scenarios.insert(scenarios.end(), kReportScenarios, kReportScenarios + kNumReportScenarios);
   scenarios.insert(scenarios.end(), kQuietScenarios, kQuietScenarios + kNumQuietScenarios);
   if (!counts_new()) {

@@ -63,6 +63,8 @@ struct Scenario {
 // The lists, each in the file of its name.
 extern const Scenario kCreateScenarios[];
 extern const std::size_t kNumCreateScenarios;
+extern const Scenario kStreamScenarios[];
+extern const std::size_t kNumStreamScenarios;
 extern const Scenario kReportScenarios[];
 extern const std::size_t kNumReportScenarios;
 extern const Scenario kQuietScenarios[];

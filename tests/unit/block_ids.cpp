@@ -2,6 +2,7 @@
 // It knows mem/block_ids.hpp and its two users.
 #include "mem/block_ids.hpp"
 
+#include <algorithm>
 #include <memory>
 #include <random>
 #include <set>
@@ -89,6 +90,38 @@ TEST_CASE("block_ids: B11 the buddy system hands out long stretches of neighbour
   std::uint32_t breaks = 0;
   for (std::size_t i = 1; i < ids.size(); ++i) breaks += ids[i] != ids[i - 1] + 1;
   CHECK(breaks <= 2);
+}
+
+TEST_CASE("block_ids: B3 B11 the buddy system hands out extents of any size, wherever there are so many neighbours") {
+  constexpr std::uint32_t kBlocks = 300;  // no power of two
+  Allocator allocator(true, kBlocks);
+  auto &buddy = static_cast<Buddy &>(*allocator.ids);
+  std::vector<std::pair<std::int32_t, std::uint32_t>> extents;
+  std::vector<std::uint8_t> taken(kBlocks + 1, 0);
+  std::mt19937 random(17);
+  for (int step = 0; step < 20000; ++step) {
+    if (random() % 5 < 3) {
+      const auto count = static_cast<std::uint32_t>(1 + random() % (step % 100 == 0 ? kBlocks : 40));
+      const bool there = longest_run(taken.data(), kBlocks, 0, 0) >= count;
+      REQUIRE(buddy.has_extent(count) == there);
+      std::int32_t first = 0;
+      REQUIRE(buddy.take_extent(count, first) == there);
+      if (!there) continue;
+      for (std::uint32_t i = 0; i < count; ++i) REQUIRE(taken[static_cast<std::uint32_t>(first) + i]++ == 0);
+      extents.emplace_back(first, count);
+    } else if (!extents.empty()) {
+      std::swap(extents[random() % extents.size()], extents.back());
+      const auto [first, count] = extents.back();
+      extents.pop_back();
+      std::fill_n(taken.begin() + first, count, std::uint8_t{0});
+      buddy.give_back_extent(first, count);
+    }
+    REQUIRE(buddy.free() == static_cast<std::uint32_t>(std::count(taken.begin() + 1, taken.end(), 0)));
+  }
+  for (const auto &[first, count] : extents) buddy.give_back_extent(first, count);
+  std::int32_t first = 0;
+  REQUIRE(buddy.take_extent(kBlocks, first));
+  CHECK(first == 1);
 }
 
 TEST_CASE("block_ids: B18 the longest run of free ids is found") {

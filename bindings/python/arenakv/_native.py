@@ -121,8 +121,6 @@ class Created(ctypes.Structure):
         ("sequence", c_uint64),
         ("plan", c_uint64),
         ("wait", c_uint64),
-        ("state", c_uint32),
-        ("swap_blocks", c_uint32),
     ]
 
 
@@ -145,6 +143,8 @@ class SequenceInfo(ctypes.Structure):
         ("domain", c_uint64),
         ("plan", c_uint64),
         ("wait", c_uint64),
+        ("state", c_uint32),
+        ("swap_blocks", c_uint32),
     ]
 
 

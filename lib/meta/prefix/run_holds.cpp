@@ -141,9 +141,6 @@ void RunTree::mark_lost(std::uint64_t ticket) noexcept {
 
 std::uint32_t RunTree::evictable_on_path(const Walk &walk) const noexcept {
   std::uint32_t blocks = 0;
-  const auto evictable = [this](const Run &run) {
-    return class_of(run) == RunClass::cached && tickets_.settled(run.release_epoch);
-  };
   for (RunId id = walk.run; id != kRoot; id = runs_[id].parent)
     if (evictable(runs_[id])) blocks += id == walk.run ? walk.run_blocks : runs_[id].blocks.count;
   return blocks;

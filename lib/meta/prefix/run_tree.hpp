@@ -129,6 +129,9 @@ class RunTree {
 
   std::uint32_t blocks(RunClass which) const noexcept { return counts_[static_cast<std::uint32_t>(which)]; }
   std::uint32_t held_blocks(Hold kind) const noexcept { return held_[static_cast<std::uint32_t>(kind)]; }
+  bool evictable(const Run &run) const noexcept {
+    return class_of(run) == RunClass::cached && tickets_.settled(run.release_epoch);
+  }
   std::uint32_t evictable() const noexcept { return blocks(RunClass::cached) - pending_.total(); }
   std::uint32_t num_runs() const noexcept { return runs_.taken() - 1; }
   std::uint32_t highest_run() const noexcept { return runs_.touched(); }
