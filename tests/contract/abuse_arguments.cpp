@@ -12,7 +12,7 @@ namespace {
 
 // Run `bend` on the call of every function that takes `what`, each in a scene of its own.
 template <class Bend>
-void sweep(unsigned what, akv_status status, Bend bend) {
+void sweep(std::uint64_t what, akv_status status, Bend bend) {
   std::size_t swept = 0;
   for (const Function &function : every_function()) {
     if (!function.has(what)) continue;
@@ -63,6 +63,7 @@ TEST_CASE("abuse: a NULL input with elements wanted is INVALID_ARGUMENT") {
   sweep(kPrompt, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.prompt = nullptr; });
   sweep(kBatch, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.batch = nullptr; });
   sweep(kTables, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.tables = nullptr; });
+  sweep(kView, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.view = nullptr; });
   sweep(kPrompt | kPromptOrNone, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.prompt.tokens = nullptr; });
   sweep(kBatch, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.batch.sequences = nullptr; });
   sweep(kFirst, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.batch.first = nullptr; });
@@ -79,6 +80,7 @@ TEST_CASE("abuse: what may be NULL is fine as NULL") {
     if (function.has(kExtra)) scene.call.extra = nullptr;
     if (function.has(kConfig)) scene.call.config = nullptr;
     if (function.has(kStreamConfig)) scene.call.stream_config = nullptr;
+    if (function.has(kStoreConfig)) scene.call.store_config = nullptr;
     if (function.has(kTicketOrNone)) scene.call.ticket = AKV_NONE;
     OK(scene.run());
     scene.tidy();

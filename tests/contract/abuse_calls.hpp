@@ -10,7 +10,7 @@
 namespace akv::test {
 
 // What a function is given, and what of it may be bent.
-enum Takes : unsigned {
+enum Takes : std::uint64_t {
   kCache = 1u << 0,
   kSequence = 1u << 1,
   kPlan = 1u << 2,
@@ -41,6 +41,9 @@ enum Takes : unsigned {
   kOnce = 1u << 27,         // a second call in the same scene would answer something else
   kStream = 1u << 28,
   kStreamConfig = 1u << 29,  // may be NULL
+  kStore = 1u << 30,
+  kStoreConfig = 1u << 31,  // may be NULL
+  kView = 1ull << 32,
 };
 
 // The arguments of all functions together.
@@ -70,6 +73,9 @@ struct Call {
   akv_stream *stream;
   akv_stream *other_stream;
   const akv_stream_config *stream_config;
+  akv_store *store;
+  const akv_store_config *store_config;
+  const akv_view *view;
 
   template <class T>
   T *out_as() const {
@@ -87,16 +93,17 @@ struct Call {
 
 struct Function {
   const char *name;
-  unsigned takes;
+  std::uint64_t takes;
   std::uint32_t out_size;  // of the struct in `out`, where that begins with its size; else 0
   std::uint32_t known_flags;
   std::uint32_t element_size;
   akv_status (*run)(const Call &);
 
-  bool has(unsigned what) const { return (takes & what) != 0; }
+  bool has(std::uint64_t what) const { return (takes & what) != 0; }
 };
 
 const std::vector<Function> &every_function();
+std::vector<Function> store_functions();  // abuse_store_calls.cpp: stores, views and copies
 const Function &function_named(const std::string &name);
 
 // Everything that a call may write to.
@@ -146,6 +153,9 @@ struct Scene {
   akv_cache_config config = AKV_CACHE_CONFIG_INIT;
   akv_stream_config stream_config = AKV_STREAM_CONFIG_INIT;
   akv_stream *stream = nullptr, *other_stream = nullptr;
+  akv_store_config store_config = AKV_STORE_CONFIG_INIT;
+  akv_store *store = nullptr;
+  akv_view view = AKV_VIEW_INIT;
   Outputs outputs;
   Call call{};
 };

@@ -16,7 +16,7 @@ std::uint64_t number_of(const akv_cache *cache) { return reinterpret_cast<std::u
 
 // Every place of a call that holds a handle of one kind.
 struct Place {
-  unsigned takes;
+  std::uint64_t takes;
   std::uint64_t &(*of)(Scene &);
 };
 const std::vector<Place> &places() {
@@ -32,7 +32,7 @@ const std::vector<Place> &places() {
 }
 
 // Put `value` into every handle of every function, one at a time.
-void sweep_handles(unsigned takes, akv_status status, const std::function<std::uint64_t(Scene &)> &value) {
+void sweep_handles(std::uint64_t takes, akv_status status, const std::function<std::uint64_t(Scene &)> &value) {
   std::size_t swept = 0;
   for (const Function &function : every_function())
     for (const Place &place : places()) {
@@ -45,8 +45,8 @@ void sweep_handles(unsigned takes, akv_status status, const std::function<std::u
   CHECK(swept != 0);
 }
 
-constexpr unsigned kTickets = kTicket | kTicketOrNone, kAnySequence = kSequence | kSequences | kBatch;
-constexpr unsigned kObjects = kAnySequence | kPlan | kPin | kLease;
+constexpr std::uint64_t kTickets = kTicket | kTicketOrNone, kAnySequence = kSequence | kSequences | kBatch;
+constexpr std::uint64_t kObjects = kAnySequence | kPlan | kPin | kLease;
 
 // A call that must be refused because of its cache: nothing is written.
 void refused_for_its_cache(Scene &scene, akv_cache *cache, akv_status status) {
@@ -149,6 +149,45 @@ TEST_CASE("abuse: a stream that is NULL, stale, random or of another kind is ref
   }
 }
 
+TEST_CASE("abuse: a store that is NULL, stale, random or of another kind is refused, and destroying NULL is fine") {
+  std::mt19937_64 random(4);
+  const auto as_store = [](std::uint64_t value) {
+    return reinterpret_cast<akv_store *>(static_cast<std::uintptr_t>(value));
+  };
+  for (const Function &function : every_function()) {
+    if (!function.has(kStore)) continue;
+    INFO(function.name);
+    const bool destroy = function.name == std::string("akv_store_destroy");
+    Scene scene(function);
+    const std::string before = scene.everything();
+    const Outputs outputs = scene.outputs;
+    akv_store *&place = scene.call.store;
+    const auto own = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(place));
+    place = nullptr;
+    CHECK(scene.run() == (destroy ? AKV_OK : AKV_ERROR_INVALID_ARGUMENT));
+    place = as_store(number_of(scene.cache));
+    CHECK(scene.run() == AKV_ERROR_WRONG_TYPE);
+    akv_store *gone = nullptr, *next = nullptr;
+    OK(akv_store_create(scene.cache, nullptr, &gone));
+    OK(akv_store_destroy(gone));
+    place = gone;
+    CHECK(scene.run() == AKV_ERROR_BAD_HANDLE);
+    OK(akv_store_create(scene.cache, nullptr, &next));  // in its place
+    CHECK(scene.run() == AKV_ERROR_BAD_HANDLE);
+    OK(akv_store_destroy(next));
+    std::vector<std::uint64_t> values = {1, 4096, ~0ull, scene.sequence, scene.plan, scene.ticket};
+    for (int bit = 0; bit < 64; ++bit) values.push_back(own ^ 1ull << bit);
+    for (int i = 0; i < 100; ++i) values.push_back(random());
+    for (const std::uint64_t value : values) {
+      place = as_store(value);
+      const akv_status status = scene.run();
+      CHECK((status == AKV_ERROR_BAD_HANDLE || status == AKV_ERROR_WRONG_TYPE));
+    }
+    CHECK(scene.outputs == outputs);
+    CHECK(scene.everything() == before);
+  }
+}
+
 TEST_CASE("abuse: handle 0 is INVALID_ARGUMENT where a handle is needed") {
   sweep_handles(kObjects | kTicket, AKV_ERROR_INVALID_ARGUMENT, [](Scene &) { return AKV_NONE; });
 }
@@ -205,7 +244,7 @@ TEST_CASE("abuse: random handles, and good ones with one bit turned, are BAD_HAN
 }
 
 TEST_CASE("abuse: D6 a stale handle is BAD_HANDLE for every function, and never reaches what has its place now") {
-  const auto stale = [](unsigned takes, const char *ends, const std::function<std::uint64_t(Scene &)> &again) {
+  const auto stale = [](std::uint64_t takes, const char *ends, const std::function<std::uint64_t(Scene &)> &again) {
     for (const Function &function : every_function())
       for (const Place &place : places()) {
         if (!function.has(place.takes & takes)) continue;

@@ -12,7 +12,7 @@ namespace {
 // A struct that functions read: which functions, where it stands in a call, and its size.
 struct Input {
   const char *name;
-  unsigned takes;
+  std::uint64_t takes;
   std::uint32_t size;
   const void *(*get)(const Scene &);
   void (*set)(Scene &, const void *);
@@ -35,6 +35,11 @@ const std::vector<Input> &inputs() {
       {"akv_stream_config", kStreamConfig, sizeof(akv_stream_config),
        [](const Scene &s) -> const void * { return &s.stream_config; },
        [](Scene &s, const void *at) { s.call.stream_config = static_cast<const akv_stream_config *>(at); }},
+      {"akv_store_config", kStoreConfig, sizeof(akv_store_config),
+       [](const Scene &s) -> const void * { return &s.store_config; },
+       [](Scene &s, const void *at) { s.call.store_config = static_cast<const akv_store_config *>(at); }},
+      {"akv_view", kView, sizeof(akv_view), [](const Scene &s) -> const void * { return &s.view; },
+       [](Scene &s, const void *at) { s.call.view = static_cast<const akv_view *>(at); }},
   };
   return all;
 }

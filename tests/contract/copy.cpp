@@ -197,8 +197,8 @@ void Shadowed::zero(akv_stream *stream) {
 void move_blocks(Shadowed &from, Shadowed &to, std::uint32_t flags, akv_stream *stream) {
   auto targets = to.distinct_blocks(to.below(to.store.columns()));
   std::vector<std::int32_t> sources(targets.size());
-  for (std::int32_t &source : sources)
-    do source = static_cast<std::int32_t>(from.below(from.store.columns()));
+  for (std::int32_t &source : sources) do
+      source = static_cast<std::int32_t>(from.below(from.store.columns()));
     while (&from == &to && std::find(targets.begin(), targets.end(), source) != targets.end() && source != 0);
   for (std::int32_t &source : sources)  // the null block is never a target
     if (&from == &to && std::find(targets.begin(), targets.end(), source) != targets.end()) source = 0;
@@ -216,11 +216,12 @@ void move_blocks(Shadowed &from, Shadowed &to, std::uint32_t flags, akv_stream *
         if (first >= end) continue;
         const std::size_t scale = end - first == b.heads ? b.scale_bytes : b.scale_bytes / b.heads * (end - first);
         for (std::uint32_t t = 0; t < tokens; ++t) {
-          const Byte *source = from.row(static_cast<std::size_t>(found - there.begin()), p,
-                                        std::int64_t{sources[i]} * tokens + t);
+          const Byte *source =
+              from.row(static_cast<std::size_t>(found - there.begin()), p, std::int64_t{sources[i]} * tokens + t);
           Byte *target = to.row(layer, p, std::int64_t{targets[i]} * tokens + t);
           std::memmove(target + (first - b.first_head) * std::size_t{b.dim_bytes},
-                       source + (first - a.first_head) * std::size_t{a.dim_bytes}, (end - first) * std::size_t{a.dim_bytes});
+                       source + (first - a.first_head) * std::size_t{a.dim_bytes},
+                       (end - first) * std::size_t{a.dim_bytes});
           std::memmove(target + std::size_t{b.heads} * b.dim_bytes + (first - b.first_head) * (b.scale_bytes / b.heads),
                        source + std::size_t{a.heads} * a.dim_bytes + (first - a.first_head) * (a.scale_bytes / a.heads),
                        scale);
@@ -269,7 +270,8 @@ TEST_CASE("copy: A11 every byte of every layout goes where it must and is counte
   }
 }
 
-TEST_CASE("copy: A11 the caller's memory, padded and misaligned, is moved as exactly, and nothing around it is touched") {
+TEST_CASE(
+    "copy: A11 the caller's memory, padded and misaligned, is moved as exactly, and nothing around it is touched") {
   std::uint32_t seed = 1000;
   for (const KvShape &shape : kv_shapes()) {
     const KvCache cache(shape);

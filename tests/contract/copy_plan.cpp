@@ -1,5 +1,5 @@
-// copy_plan.cpp: the promises of copy.h about plans: their records run on all shards, in order, and are verified; what is
-// finished or abandoned with them; and the same records without a cache.
+// copy_plan.cpp: the promises of copy.h about plans: their records run on all shards, in order, and are verified; what
+// is finished or abandoned with them; and the same records without a cache.
 #include "stores.hpp"
 
 #include <algorithm>
@@ -8,11 +8,8 @@ using namespace akv::test;
 
 namespace {
 
-const KvShape kShape{2,
-                     {{AKV_PLANE_KEYS, AKV_DTYPE_F16, 2, 4, 4, 0}, {AKV_PLANE_VALUES, AKV_DTYPE_F32, 2, 3, 0, 0}},
-                     32,
-                     4,
-                     16};
+const KvShape kShape{
+    2, {{AKV_PLANE_KEYS, AKV_DTYPE_F16, 2, 4, 4, 0}, {AKV_PLANE_VALUES, AKV_DTYPE_F32, 2, 3, 0, 0}}, 32, 4, 16};
 
 // Sequences of which every token's K/V are known: they are written where the tables say.
 struct Engine {
@@ -44,7 +41,8 @@ struct Engine {
     cache.commit(sequence, static_cast<std::uint32_t>(tokens.size()));
     return sequence;
   }
-  akv_status run(akv_plan plan, std::vector<akv_store *> stores, std::uint32_t flags, akv_stream *stream = nullptr) const {
+  akv_status run(akv_plan plan, std::vector<akv_store *> stores, std::uint32_t flags,
+                 akv_stream *stream = nullptr) const {
     return akv_copy_run(cache, plan, stores.data(), static_cast<std::uint32_t>(stores.size()), flags, stream);
   }
 
@@ -343,7 +341,8 @@ TEST_CASE("copy_run: stores of another geometry are refused, and so are plans th
   CHECK(engine.run(child, {engine.store}, 0) == AKV_ERROR_WRONG_TYPE);
   CHECK(engine.run(plan, {nullptr}, 0) == AKV_ERROR_INVALID_ARGUMENT);
   CHECK(akv_copy_run(nullptr, plan, nullptr, 0, 0, nullptr) == AKV_ERROR_INVALID_ARGUMENT);
-  for (std::uint32_t bit = 8; bit != 0; bit <<= 1) CHECK(engine.run(plan, {engine.store}, bit) == AKV_ERROR_UNSUPPORTED);
+  for (std::uint32_t bit = 8; bit != 0; bit <<= 1)
+    CHECK(engine.run(plan, {engine.store}, bit) == AKV_ERROR_UNSUPPORTED);
   engine.cache.roll_back(plan);
 }
 
@@ -393,7 +392,8 @@ TEST_CASE("copy_run: a plan that does not fit into the stream's queue is QUEUE_F
 TEST_CASE("copy_records: the same without a cache, in the order of the list, and checked as well") {
   const KvCache cache(kShape);
   const KvStore store(cache), swap(cache, swap_columns());
-  const auto record = [](std::uint32_t kind, std::int32_t from, std::int32_t to, std::uint32_t first, std::uint32_t count) {
+  const auto record = [](std::uint32_t kind, std::int32_t from, std::int32_t to, std::uint32_t first,
+                         std::uint32_t count) {
     akv_plan_record r{};
     r.kind = kind;
     r.source_block = from;
@@ -415,8 +415,8 @@ TEST_CASE("copy_records: the same without a cache, in the order of the list, and
     store.fill_with(4);
     const ByteString before = store.everything();
     // 1 goes out and back as 2; 3 is zeroed, then gets two tokens of 2: each builds on the one before.
-    OK(run({record(AKV_PLAN_SWAP_OUT, 1, 5, 0, 4), record(AKV_PLAN_SWAP_IN, 5, 2, 0, 4), record(AKV_PLAN_ZERO, 0, 3, 0, 4),
-            record(AKV_PLAN_COPY_ON_WRITE, 2, 3, 1, 2)},
+    OK(run({record(AKV_PLAN_SWAP_OUT, 1, 5, 0, 4), record(AKV_PLAN_SWAP_IN, 5, 2, 0, 4),
+            record(AKV_PLAN_ZERO, 0, 3, 0, 4), record(AKV_PLAN_COPY_ON_WRITE, 2, 3, 1, 2)},
            AKV_RUN_ORDERED, stream));
     stream.wait();
     const ByteString after = store.everything();

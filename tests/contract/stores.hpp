@@ -39,8 +39,13 @@ struct KvCache : Cache {
   static void configure(akv_cache_config &config) {
     static akv_layer_group group;
     const KvShape &shape = *wanted();
-    group = {AKV_RULE_FULL, shape.layers, static_cast<std::uint32_t>(shape.planes.size()), sizeof(akv_plane),
-             shape.planes.data(), 0, 0};
+    group = {AKV_RULE_FULL,
+             shape.layers,
+             static_cast<std::uint32_t>(shape.planes.size()),
+             sizeof(akv_plane),
+             shape.planes.data(),
+             0,
+             0};
     config.num_groups = 1;
     config.group_size = sizeof group;
     config.groups = &group;
@@ -168,8 +173,7 @@ class KvStore {
           for (std::uint32_t token = 0; token < block_tokens(); ++token) {
             std::size_t at = offset(layer, plane, block, token);
             for (std::uint32_t head = 0; head < facts.heads; ++head, at += facts.dim_bytes)
-              what(static_cast<Byte *>(r.data) + block * r.block_stride + token * r.token_stride +
-                       head * r.head_stride,
+              what(static_cast<Byte *>(r.data) + block * r.block_stride + token * r.token_stride + head * r.head_stride,
                    facts.dim_bytes, at);
             if (facts.scale_bytes != 0)
               what(static_cast<Byte *>(r.scales) + block * r.scales_block_stride + token * r.scales_token_stride,
@@ -259,11 +263,7 @@ inline const std::vector<KvShape> &kv_shapes() {
       {2, {P{AKV_PLANE_KEYS, AKV_DTYPE_F16, 2, 4, 0, 0}, P{AKV_PLANE_VALUES, AKV_DTYPE_F16, 2, 4, 0, 0}}, 6, 4, 5},
       {1, {P{AKV_PLANE_KEYS, AKV_DTYPE_F32, 1, 1, 0, 0}}, 1, 1, 1},
       {3, {P{AKV_PLANE_LATENT, AKV_DTYPE_BF16, 1, 36, 0, 0}}, 5, 8, 4},
-      {2,
-       {P{AKV_PLANE_KEYS, AKV_DTYPE_I8, 4, 8, 16, 0}, P{AKV_PLANE_VALUES, AKV_DTYPE_F8_E4M3, 4, 8, 3, 0}},
-       5,
-       3,
-       7},
+      {2, {P{AKV_PLANE_KEYS, AKV_DTYPE_I8, 4, 8, 16, 0}, P{AKV_PLANE_VALUES, AKV_DTYPE_F8_E4M3, 4, 8, 3, 0}}, 5, 3, 7},
       {2, {P{AKV_PLANE_KEYS, AKV_DTYPE_I4, 2, 3, 2, 0}, P{AKV_PLANE_VALUES, AKV_DTYPE_I4, 4, 6, 4, 0}}, 4, 5, 4},
       {4,
        {P{AKV_PLANE_KEYS, AKV_DTYPE_F16, 4, 2, 0, 0}, P{AKV_PLANE_VALUES, AKV_DTYPE_F32, 2, 5, 0, 0},
