@@ -5,6 +5,8 @@
  *   status.h     what a call answers, and the text behind it
  *   host.h       what the host lends to the library: memory, a log, and what was built in
  *   geometry.h   what a block is in bytes: planes, layer groups, sizes
+ *   model.h      what a cache must know of a model: presets, config.json, exact sizes
+ *   planner.h    how much fits into a memory, and what memory so much takes
  *   cache.h      the metadata of one KV cache
  *   prefix.h     which beginnings of prompts are cached: match, explain, pin, clear
  *   sequence.h   one list of tokens mapped to blocks, from create to free
@@ -16,6 +18,7 @@
  *   store.h      the bytes of a cache's blocks: memory, layout, strides
  *   stream.h     an order of work on a device; points, tickets and waits on it
  *   copy.h       what moves KV bytes, all of it counted
+ *   copy_pager.h the coldest sequences go out when the cache is full, and come back on use
  *   state.h      one read-out of everything, and the audit
  *   report.h     the same as text: dump and block map
  *
@@ -29,9 +32,12 @@
 #include "arenakv/base.h"
 #include "arenakv/cache.h"
 #include "arenakv/copy.h"
+#include "arenakv/copy_pager.h"
 #include "arenakv/geometry.h"
 #include "arenakv/host.h"
+#include "arenakv/model.h"
 #include "arenakv/plan.h"
+#include "arenakv/planner.h"
 #include "arenakv/prefix.h"
 #include "arenakv/report.h"
 #include "arenakv/sequence.h"

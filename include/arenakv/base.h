@@ -68,10 +68,12 @@ typedef int32_t akv_status;
  * library, so a stale one is answered with AKV_ERROR_BAD_HANDLE and never with a crash. */
 typedef struct akv_cache akv_cache;
 
-/* The same for what belongs to no one cache: bytes, an order of work, a record of who took how much memory. */
+/* The same for what belongs to no one cache: bytes, an order of work, a record of who took how much memory,
+ * a policy of who has to leave. */
 typedef struct akv_store akv_store;
 typedef struct akv_stream akv_stream;
 typedef struct akv_tracker akv_tracker;
+typedef struct akv_pager akv_pager;
 
 /* Things inside a cache are 64-bit values that carry their kind, their cache and a generation of 32 bits: 0 is
  * "none", a stale one or another cache's is BAD_HANDLE, one of another kind WRONG_TYPE. */

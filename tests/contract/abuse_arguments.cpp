@@ -63,6 +63,9 @@ TEST_CASE("abuse: a NULL input with elements wanted is INVALID_ARGUMENT") {
   sweep(kPrompt, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.prompt = nullptr; });
   sweep(kBatch, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.batch = nullptr; });
   sweep(kTables, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.tables = nullptr; });
+  sweep(kModel, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.model = nullptr; });
+  sweep(kFields, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.fields = nullptr; });
+  sweep(kRequest, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.request = nullptr; });
   sweep(kView, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.view = nullptr; });
   sweep(kPrompt | kPromptOrNone, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.prompt.tokens = nullptr; });
   sweep(kBatch, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.batch.sequences = nullptr; });

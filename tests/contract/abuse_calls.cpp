@@ -186,6 +186,37 @@ std::vector<Function> stream_functions() {
   };
 }
 
+// Numbers only.
+std::vector<Function> model_functions() {
+  return {
+      {"akv_model_find", kOut, sizeof(akv_model), 0, 0,
+       [](const Call &c) { return akv_model_find("mistral-7b", c.out_as<akv_model>()); }},
+      {"akv_model_name", 0, 0, 0, 0,
+       [](const Call &) -> akv_status { return akv_model_name(0) == nullptr ? AKV_OK : AKV_ERROR_DAMAGED; }},
+      {"akv_family_name", 0, 0, 0, 0,
+       [](const Call &) -> akv_status { return akv_family_name(99) != nullptr ? AKV_OK : AKV_ERROR_DAMAGED; }},
+      {"akv_attention_name", 0, 0, 0, 0,
+       [](const Call &) -> akv_status { return akv_attention_name(99) != nullptr ? AKV_OK : AKV_ERROR_DAMAGED; }},
+      {"akv_model_from_fields", kFields | kOut, sizeof(akv_model), 0, 0,
+       [](const Call &c) { return akv_model_from_fields(c.fields, c.out_as<akv_model>()); }},
+      {"akv_model_detect_kv_heads", kOut, 0, 0, 0,
+       [](const Call &c) { return akv_model_detect_kv_heads(1024, 128, 32, c.out_as<std::uint32_t>()); }},
+      {"akv_model_read_group", kModel | kOut | kArray | kElement | kGroup, 0, 0, sizeof(akv_layer_group),
+       [](const Call &c) {
+         return akv_model_read_group(c.model, 0, c.out_as<akv_layer_group>(), c.element_size, c.array_as<akv_plane>(),
+                                     c.capacity);
+       }},
+      {"akv_model_read_sizes", kModel | kOut, sizeof(akv_model_sizes), 0, 0,
+       [](const Call &c) { return akv_model_read_sizes(c.model, 0, 0, 100, c.out_as<akv_model_sizes>()); }},
+      {"akv_planner_fit", kModel | kRequest | kOut, sizeof(akv_planner_result), 0, 0,
+       [](const Call &c) { return akv_planner_fit(c.model, c.request, c.out_as<akv_planner_result>()); }},
+      {"akv_planner_need", kModel | kRequest | kOut, sizeof(akv_planner_result), 0, 0,
+       [](const Call &c) { return akv_planner_need(c.model, c.request, c.out_as<akv_planner_result>()); }},
+      {"akv_planner_page_size", kModel | kRequest | kOut, sizeof(akv_page_size), 0, 0,
+       [](const Call &c) { return akv_planner_page_size(c.model, c.request, c.out_as<akv_page_size>()); }},
+  };
+}
+
 // Those without a cache. Some can't fail: for them a run proves that they come back.
 std::vector<Function> process_functions() {
   return {
@@ -213,7 +244,7 @@ const std::vector<Function> &every_function() {
   static const std::vector<Function> all = [] {
     std::vector<Function> list;
     for (const auto &part : {cache_functions(), sequence_functions(), prefix_and_order_functions(), stream_functions(),
-                             store_functions(), process_functions()})
+                             model_functions(), store_functions(), process_functions()})
       list.insert(list.end(), part.begin(), part.end());
     return list;
   }();
@@ -279,6 +310,12 @@ Scene::Scene(const Function &what, void (*change)(akv_cache_config &)) : functio
   tables.seq_lens = outputs.lens;
   tables.kv_indices = outputs.indices;
   tables.kv_indices_capacity = 64;
+  model.num_layers = fields.num_hidden_layers = 2;
+  model.query_heads = fields.num_attention_heads = 4;
+  model.kv_heads = 2;
+  model.key_head_dim = fields.head_dim = 8;
+  request.context_tokens = 100;
+  if (function.name == std::string("akv_planner_fit")) request.budget_bytes = 1u << 20;
   call = {cache,
           sequence,
           plan,
@@ -304,6 +341,9 @@ Scene::Scene(const Function &what, void (*change)(akv_cache_config &)) : functio
           stream,
           other_stream,
           &stream_config,
+          &model,
+          &fields,
+          &request,
           store,
           &store_config,
           &view};

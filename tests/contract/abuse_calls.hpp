@@ -41,9 +41,12 @@ enum Takes : std::uint64_t {
   kOnce = 1u << 27,         // a second call in the same scene would answer something else
   kStream = 1u << 28,
   kStreamConfig = 1u << 29,  // may be NULL
-  kStore = 1u << 30,
-  kStoreConfig = 1u << 31,  // may be NULL
-  kView = 1ull << 32,
+  kModel = 1u << 30,
+  kFields = 1u << 31,
+  kRequest = 1ull << 32,
+  kStore = 1ull << 33,
+  kStoreConfig = 1ull << 34,  // may be NULL
+  kView = 1ull << 35,
 };
 
 // The arguments of all functions together.
@@ -73,6 +76,9 @@ struct Call {
   akv_stream *stream;
   akv_stream *other_stream;
   const akv_stream_config *stream_config;
+  const akv_model *model;
+  const akv_model_fields *fields;
+  const akv_planner_request *request;
   akv_store *store;
   const akv_store_config *store_config;
   const akv_view *view;
@@ -153,6 +159,9 @@ struct Scene {
   akv_cache_config config = AKV_CACHE_CONFIG_INIT;
   akv_stream_config stream_config = AKV_STREAM_CONFIG_INIT;
   akv_stream *stream = nullptr, *other_stream = nullptr;
+  akv_model model = AKV_MODEL_INIT;
+  akv_model_fields fields = AKV_MODEL_FIELDS_INIT;
+  akv_planner_request request = AKV_PLANNER_REQUEST_INIT;
   akv_store_config store_config = AKV_STORE_CONFIG_INIT;
   akv_store *store = nullptr;
   akv_view view = AKV_VIEW_INIT;

@@ -63,6 +63,48 @@ double number(std::string_view flag, const std::string &value, double least, dou
   return result;
 }
 
+std::uint64_t size_in_bytes(std::string_view flag, const std::string &value, std::uint64_t least) {
+  static constexpr struct {
+    std::string_view name;
+    std::uint64_t bytes;
+  } kUnits[] = {
+      {"", 1},
+      {"B", 1},
+      {"K", 1ull << 10},
+      {"KiB", 1ull << 10},
+      {"KB", 1'000},
+      {"M", 1ull << 20},
+      {"MiB", 1ull << 20},
+      {"MB", 1'000'000},
+      {"G", 1ull << 30},
+      {"GiB", 1ull << 30},
+      {"GB", 1'000'000'000},
+      {"T", 1ull << 40},
+      {"TiB", 1ull << 40},
+      {"TB", 1'000'000'000'000},
+  };
+  const std::size_t digits = std::min(value.find_first_not_of("0123456789."), value.size());
+  const auto unit =
+      std::ranges::find(kUnits, std::string_view(value).substr(digits), &std::decay_t<decltype(kUnits[0])>::name);
+  const std::string front = value.substr(0, digits);
+  std::uint64_t whole = 0, bytes = 0;
+  double fraction = 0;
+  bool good = unit != std::end(kUnits);
+  if (good && parse(front, whole)) {
+    good = !__builtin_mul_overflow(whole, unit->bytes, &bytes);
+  } else if (good && parse(front, fraction)) {
+    fraction *= static_cast<double>(unit->bytes);
+    good = fraction < 0x1p64;
+    if (good) bytes = static_cast<std::uint64_t>(fraction);
+  } else {
+    good = false;
+  }
+  if (!good || bytes < least)
+    refuse(flag, value,
+           "a size of " + std::to_string(least) + " to 2^64 - 1 bytes, as 24GiB, 24G, 24GB or 25769803776");
+  return bytes;
+}
+
 std::size_t one_of(std::string_view flag, const std::string &value, std::span<const std::string_view> words) {
   const auto found = std::ranges::find(words, value);
   if (found != words.end()) return static_cast<std::size_t>(found - words.begin());

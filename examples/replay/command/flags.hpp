@@ -27,6 +27,9 @@ void read_flags(Words words, std::span<const Flag> flags, const std::string &hel
 std::uint64_t whole_number(std::string_view flag, const std::string &value, std::uint64_t least, std::uint64_t most);
 double number(std::string_view flag, const std::string &value, double least, double most);
 
+// A size in bytes: "1073741824", "24GiB", "1.5TB". K, M, G, T and KiB ... TiB are powers of 1024, KB ... TB of 1000.
+std::uint64_t size_in_bytes(std::string_view flag, const std::string &value, std::uint64_t least);
+
 // The place of a value among the words it may be.
 std::size_t one_of(std::string_view flag, const std::string &value, std::span<const std::string_view> words);
 

@@ -10,9 +10,10 @@ constexpr char kHelp[] = R"(arenakv: the memory of LLM inference, as a library; 
 
 usage:
   arenakv replay [flags]   requests through the real block allocator and prefix index; no GPU, no model
+  arenakv plan [flags]     what a model's K/V take, and how many sequences fit into a memory
   arenakv info             version, features, limits and sizes
   arenakv --version
-  arenakv replay --help    all flags
+  arenakv replay --help    all flags; arenakv plan --help likewise
 
 Try `arenakv replay` first: it needs no file.
 )";
@@ -53,6 +54,37 @@ blocks are short, the oldest other request ends early. A request that is larger 
 exit codes: 0 fine; 1 a file or line that is wrong, or --verify found something; 2 a flag that is wrong
 )";
 
+constexpr char kPlanHelp[] = R"(usage: arenakv plan --model NAME|FILE [flags]
+       arenakv plan --list
+
+What the K/V of a model take, to the byte; in blocks, what so many sequences take, and how many fit into a memory.
+
+of what
+  --model NAME        a model by name, as mistral-7b or meta-llama/Llama-3.1-8B-Instruct; --list shows all. Or the
+                      config.json of a Hugging Face model, or the folder it is in
+  --context N         tokens of a sequence, 1 to 2147483647; default the model's longest
+  --dtype DTYPE       of K/V: f32, f16, bf16, f8, i8, i4 (without scales); default the model's
+  --layers N          cache so many of its layers only, 1 to 65535; default all
+  --block-tokens N    tokens of a block, 1 to 4096; default 16
+
+how much
+  --sequences N       sequences of that context, 1 to 1048575; default 1: what do they take?
+  --budget SIZE       bytes for the cache: what fits? SIZE is 25769803776, 24GiB or 24G (2^30 each), 24GB (10^9 each)
+  --total SIZE        of the device, instead of a budget; less
+  --weights SIZE      the model's weights,
+  --activations SIZE  activations at their peak, and
+  --overhead SIZE     whatever else is on it
+
+what is told
+  --json              the numbers as JSON
+  --list              the models that are known by name
+
+A store has a region for each layer and plane, padded to 256 bytes, and in each of them a place for the null block.
+Layers with a sliding window are sized as full attention: that is how this release keeps them.
+
+exit codes: 0 fine, also when not all sequences fit; 1 a file that is wrong; 2 a flag that is wrong
+)";
+
 }  // namespace
 
 int print_help(std::FILE *file) {
@@ -62,6 +94,11 @@ int print_help(std::FILE *file) {
 
 int print_replay_help(std::FILE *file) {
   std::fputs(kReplayHelp, file);
+  return 0;
+}
+
+int print_plan_help(std::FILE *file) {
+  std::fputs(kPlanHelp, file);
   return 0;
 }
 

@@ -8,6 +8,7 @@ namespace replay {
 // Each returns the exit code 0.
 int print_help(std::FILE *file);
 int print_replay_help(std::FILE *file);
+int print_plan_help(std::FILE *file);
 int print_version();
 
 }  // namespace replay

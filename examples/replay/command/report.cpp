@@ -2,16 +2,10 @@
 #include "command/report.hpp"
 
 #include "command/options.hpp"
+#include "command/text.hpp"
 
 namespace replay {
 namespace {
-
-// 1234567 as 1,234,567
-std::string grouped(std::uint64_t number) {
-  std::string text = std::to_string(number);
-  for (std::size_t place = text.size(); place > 3; place -= 3) text.insert(place - 3, 1, ',');
-  return text;
-}
 
 double per(double part, std::uint64_t whole) { return whole != 0 ? part / static_cast<double>(whole) : 0; }
 

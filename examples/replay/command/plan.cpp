@@ -1,0 +1,90 @@
+// plan.cpp: see plan.hpp.
+#include "command/plan.hpp"
+
+#include "cache.hpp"
+#include "command/help.hpp"
+#include "command/plan_options.hpp"
+#include "plan/config_json.hpp"
+#include "plan/plan_json.hpp"
+#include "plan/plan_report.hpp"
+
+#include <filesystem>
+
+namespace replay {
+namespace {
+
+std::string library_error() {
+  char text[512];
+  akv_last_error(text, sizeof text);
+  return text;
+}
+
+// What the library refuses here was said by a flag.
+void check_flags(akv_status status) {
+  if (status != AKV_OK) throw UsageError(library_error());
+}
+
+// A name that the library knows, or a file.
+void find_model(const std::string &wanted, Answers &answers) {
+  const akv_status status = akv_model_find(wanted.c_str(), &answers.model);
+  if (status == AKV_OK) {
+    answers.name = akv_model_name(answers.model.preset);
+    return;
+  }
+  const std::string why = library_error();
+  std::error_code none;
+  if (!std::filesystem::exists(wanted, none) && !wanted.ends_with(".json"))
+    throw UsageError("--model is " + quoted(wanted) + ": " + why + " (arenakv plan --list). It is no file either");
+  answers.model = read_config_json(wanted);
+  answers.name = wanted;
+}
+
+akv_planner_request shape_of(const PlanOptions &options) {
+  akv_planner_request request = AKV_PLANNER_REQUEST_INIT;
+  request.dtype = options.dtype;
+  request.num_layers = options.layers;
+  request.context_tokens = options.context_tokens;
+  return request;
+}
+
+Answers answer(const PlanOptions &options) {
+  Answers answers;
+  find_model(options.model, answers);
+  akv_planner_request request = shape_of(options);
+  if (options.context_tokens == 0 && answers.model.max_context == 0)
+    throw UsageError("--context is missing: the model does not tell its longest");
+  check_flags(akv_planner_page_size(&answers.model, &request, &answers.page));
+  request.block_tokens = options.block_tokens;
+  request.num_sequences = options.sequences;
+  check_flags(akv_planner_need(&answers.model, &request, &answers.need));
+  check_flags(
+      akv_model_read_sizes(&answers.model, options.dtype, options.layers, answers.need.context_tokens, &answers.sizes));
+  if (!options.has_budget()) return answers;
+  request.num_sequences = 0;
+  request.budget_bytes = options.budget_bytes;
+  request.total_bytes = options.total_bytes;
+  request.weight_bytes = options.weight_bytes;
+  request.activation_bytes = options.activation_bytes;
+  request.overhead_bytes = options.overhead_bytes;
+  answers.fit = AKV_PLANNER_RESULT_INIT;
+  check_flags(akv_planner_fit(&answers.model, &request, &*answers.fit));
+  return answers;
+}
+
+}  // namespace
+
+int plan_command(Words words) {
+  const PlanOptions options = read_plan_options(words);
+  if (options.help) return print_plan_help(stdout);
+  if (options.list) {
+    if (options.json) std::fputs(presets_as_json().c_str(), stdout);
+    else print_presets(stdout);
+    return 0;
+  }
+  const Answers answers = answer(options);
+  if (options.json) std::fputs(answers_as_json(answers).c_str(), stdout);
+  else print_answers(answers, stdout);
+  return 0;
+}
+
+}  // namespace replay
