@@ -144,6 +144,7 @@ TEST_CASE("store: E6 values outside their sets and shards that do not exist are 
   CHECK(try_create(cache, [](Config &c) { c.flags = 2; }) == unsupported);
   CHECK(try_create(cache, [](Config &c) { c.device = 1; }) == unsupported);
   CHECK(try_create(cache, [](Config &c) { c.unused = 1; }) == unsupported);
+  CHECK(try_create(cache, [](Config &c) { c.tracker = reinterpret_cast<akv_tracker *>(&c); }) == unsupported);
   CHECK(try_create(cache, [](Config &c) { c.layout = 2; }) == invalid);
   CHECK(try_create(cache, [](Config &c) { c.heads = 2; }) == invalid);
   CHECK(try_create(cache, [](Config &c) { c.columns = 2; }) == invalid);
