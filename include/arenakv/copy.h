@@ -3,7 +3,7 @@
  * A call checks everything first, then queues one piece of work; on failure nothing was moved. Without a stream (NULL),
  * or on one without workers, the work is done when the call returns. Ids, slots and records are copied into the
  * stream's queue; *data* buffers are read or written when the work is done, so keep them until the stream has passed
- * it. A store can't be destroyed while work on it is queued.
+ * it, and never inside a store. A store can't be destroyed while work on it is queued.
  *
  * akv_store_read_stats() tells what was moved, by kind and direction: the bytes of K/V, not of ids.
  */
@@ -32,9 +32,9 @@ typedef struct akv_token_data {
 /* Write the K/V of `num_tokens` tokens of one layer to their slots (step.h: block x block_tokens + offset). A negative
  * slot is skipped: padding. vLLM calls this reshape_and_cache.
  * COPY     O(bytes), counted as AKV_MOVED_WRITE.
- * Thread   any; nobody else may write these slots.
+ * Thread   any; nobody else may write these slots, and none may be there twice.
  * Fails    as every call, OUT_OF_RANGE (a slot behind the last block or of the null block, a layer, a plane),
- *          QUEUE_FULL. */
+ *          INVALID_ARGUMENT (a plane twice, no scales where it has some), QUEUE_FULL. */
 AKV_COPY AKV_NODISCARD akv_status
 akv_copy_write_tokens(akv_store *store, uint32_t layer, const int64_t *slots, uint32_t num_tokens,
                       const akv_token_data *planes, uint32_t num_planes, uint32_t data_size,
@@ -90,10 +90,10 @@ AKV_COPY AKV_NODISCARD akv_status
 akv_copy_scatter(akv_store *store, const akv_span *spans, uint32_t num_spans, uint32_t span_size,
                  akv_stream *stream) AKV_NOEXCEPT;
 
-/* Zero whole blocks, in all layers and planes of the store.
+/* Zero whole blocks, in all layers and planes of the store; the null block, too.
  * COPY     O(bytes), counted as AKV_MOVED_ZERO.
  * Thread   any; nobody else may write these blocks.
- * Fails    as every call, OUT_OF_RANGE (a block), QUEUE_FULL. */
+ * Fails    as every call, OUT_OF_RANGE (a block), INVALID_ARGUMENT (a block twice), QUEUE_FULL. */
 AKV_COPY AKV_NODISCARD akv_status
 akv_copy_zero(akv_store *store, const int32_t *blocks, uint32_t num_blocks, akv_stream *stream) AKV_NOEXCEPT;
 
@@ -104,7 +104,8 @@ akv_copy_zero(akv_store *store, const int32_t *blocks, uint32_t num_blocks, akv_
  * COPY     O(bytes), counted as AKV_MOVED_BLOCKS on the target; with VERIFY, both are read once more.
  * Thread   any; nobody else may write the target blocks.
  * Fails    as every call, OTHER_GEOMETRY (block_tokens, planes or dtypes differ, or no layer or head is in both),
- *          OUT_OF_RANGE (a block, the null block as a target), QUEUE_FULL, VERIFY_FAILED.
+ *          OUT_OF_RANGE (a block, the null block as a target), INVALID_ARGUMENT (a target twice; inside one store, a
+ *          target that is a source as well), QUEUE_FULL, VERIFY_FAILED.
  */
 AKV_COPY AKV_NODISCARD akv_status
 akv_copy_blocks(akv_store *from, const int32_t *from_blocks, akv_store *to, const int32_t *to_blocks,
@@ -118,23 +119,26 @@ akv_copy_blocks(akv_store *from, const int32_t *from_blocks, akv_store *to, cons
                             * abandons it if a copy differs; without workers this call does so at once */
 
 /* Run the records of an open plan of `cache` on its stores: on every store whose columns a record names (store 0 are
- * the blocks, store 1 the swap blocks), so pass all shards. Where both sides have shards, each layer and head of the
- * target must be in some source. Then queue your kernels behind it, and say akv_plan_finish(); plans that swap are
- * finished by AKV_RUN_FINISH, or by you when the stream has passed them.
+ * the blocks, store 1 the swap blocks), so pass all shards. Records that swap need each layer and head of either side's
+ * stores in a store of the other's: nothing may stay behind. A record inside the blocks is run in each of their stores
+ * by itself. Then queue your kernels behind it, and say akv_plan_finish(); plans that swap are finished by
+ * AKV_RUN_FINISH, or by you when the stream has passed them.
  * COPY     O(bytes), counted by the records' kinds; the bytes are what the plan says: akv_plan_info's times
  *          bytes_per_token or bytes_per_block of the stores.
  * Thread   any; nobody else may run or end this plan.
  * Fails    as every call, OTHER_GEOMETRY (a store is not of this cache's geometry), INVALID_ARGUMENT (no store for a
- *          side of a record, a layer or head of a target without a source, stores that overlap), UNSUPPORTED (a kind of
- *          record this release does not know), NOT_READY (a record waits for a ticket that has not passed, and ORDERED
- *          was not said), QUEUE_FULL, VERIFY_FAILED (without workers; the plan was abandoned if FINISH was asked for).
- */
+ *          side of a record, a layer or head that the other side has not, stores with a layer and a head in common),
+ *          UNSUPPORTED (a kind of record this release does not know), NOT_READY and CONTENT_LOST (a record waits for a
+ *          ticket that has not passed or was abandoned, and ORDERED was not said), QUEUE_FULL, VERIFY_FAILED (without
+ *          workers; the plan was abandoned if FINISH was asked for). With FINISH and without workers also as
+ *          akv_plan_finish(): then the bytes were moved, and the plan is still open. */
 AKV_COPY AKV_NODISCARD akv_status
 akv_copy_run(akv_cache *cache, akv_plan plan, akv_store *const *stores, uint32_t num_stores, uint32_t flags,
              akv_stream *stream) AKV_NOEXCEPT;
 
 /* The same for records that came from elsewhere: the process that has the bytes needs no cache. `wait`, `sequence` and
- * `cookie` are not looked at, RUN_ORDERED is taken for granted, and RUN_FINISH is UNSUPPORTED.
+ * `cookie` are not looked at, RUN_ORDERED is taken for granted, and RUN_FINISH is UNSUPPORTED. They run in their order;
+ * copies are compared when all have run, so one whose source was overwritten by a later record differs from it.
  * COPY     as akv_copy_run().
  * Thread   any; nobody else may write the targets.
  * Fails    as akv_copy_run(), OUT_OF_RANGE (a block or tokens that do not exist). */

@@ -9,8 +9,11 @@
  *   layer-outer HND   region [block][head][token][dim]
  *   block-outer       [block][layer][plane] and then the same: a block is one piece of memory (transfers, swap)
  *
- * Scales ([block][token][scale_bytes]) lie inside the block's column, behind the elements of their plane.
- * The library's memory starts as zeroes, the null block included; regions are aligned to 256 bytes.
+ * Scales ([block][token][scale_bytes]) lie inside the block's column, behind the elements of their plane. A shard of
+ * heads has the scales of its heads: they are taken to be equal parts of scale_bytes, in the order of the heads.
+ * Where a head's elements end inside a byte (4 bits, an odd dim), a token's heads are one head here.
+ * The library's memory starts as zeroes, the null block included; regions are aligned to 256 bytes, in block-outer each
+ * piece of a block.
  */
 #ifndef ARENAKV_STORE_H
 #define ARENAKV_STORE_H
@@ -33,7 +36,7 @@ enum {
 typedef struct akv_region {
   void *data;           /* element (block 0, token 0, head 0) */
   uint64_t bytes;       /* from `data` on: nothing beyond is touched */
-  int64_t block_stride; /* all strides must be given; they may not be negative */
+  int64_t block_stride; /* all strides must be given: not negative, and no head lies over another */
   int64_t token_stride;
   int64_t head_stride;
   void *scales;         /* block 0, token 0; NULL where the plane has no scales */
@@ -72,7 +75,8 @@ typedef struct akv_store_config {
  * Thread   any.
  * Fails    as every call, INVALID_ARGUMENT (a layer, head or stride that does not fit the geometry), OUT_OF_RANGE (a
  *          region of the caller's is too small: the message names region and bytes), OUT_OF_MEMORY, UNSUPPORTED
- *          (another device; heads apart where a plane's scales or 4-bit elements can't be), NO_OBJECTS.
+ *          (another device; swap blocks of a cache that has none; heads apart where 4-bit elements, or in a shard
+ *          scales, can't be), NO_OBJECTS.
  * Owns     end it with akv_store_destroy(). The caller's regions stay the caller's and must outlive it. */
 AKV_SETUP AKV_NODISCARD akv_status
 akv_store_create(akv_cache *cache, const akv_store_config *config, akv_store **out_store) AKV_NOEXCEPT;
@@ -140,12 +144,13 @@ akv_store_read_view(akv_store *store, uint32_t layer, uint32_t plane, akv_view *
 
 /* The same of one sequence whose blocks are neighbours (AKV_SEQUENCE_CONTIGUOUS makes them so): `num_tokens` tokens as
  * one strided tensor [token][head][dim] in layer-outer NHD, and else a tensor by block, [block][token][head][dim] or
- * [block][head][token][dim]. `blocks` as akv_sequence_read_blocks() tells them. Read-only unless the sequence's blocks
- * are its own to write to: that is for the caller to know.
+ * [block][head][token][dim], of whole blocks. `blocks` as akv_sequence_read_blocks() tells them. Read-only unless the
+ * sequence's blocks are its own to write to: that is for the caller to know.
  * META     O(blocks).
  * Thread   any.
  * Fails    as akv_store_read_region(), NOT_CONTIGUOUS (names the block that is not its neighbour's), OUT_OF_RANGE (a
- *          block that does not exist, or more tokens than the blocks hold). */
+ *          block that does not exist or is the null block, or more tokens than the blocks hold), INVALID_ARGUMENT (no
+ *          tokens). */
 AKV_META AKV_NODISCARD akv_status
 akv_store_read_sequence_view(akv_store *store, uint32_t layer, uint32_t plane, const int32_t *blocks,
                              uint32_t num_blocks, uint32_t num_tokens, akv_view *out_view) AKV_NOEXCEPT;

@@ -163,21 +163,19 @@ struct RecordWork {
   // For each unit, and each stretch of copies between the same two sides: what(piece, copies, count).
   template <class What>
   bool for_each_run(const BlockCopy *some, std::uint32_t count, const Share &share, What what) noexcept {
-    return stores.for_each_unit(share.first, share.end, [&](const StoreSet::Unit &unit) {
-      const std::uint32_t columns = stores[unit.store].columns_kind();
+    for (std::uint64_t unit = share.first; unit < share.end; ++unit)
       for (std::uint32_t first = 0, end = 0; first < count; first = end) {
         const BlockCopy *run = some + first;
         for (end = first + 1;
              end < count && some[end].from_store == run->from_store && some[end].to_store == run->to_store;)
           ++end;
-        if (run->to_store != columns) continue;
-        const auto length = end - first;
-        if (!stores.for_each_source(unit, run->from_store,
-                                    [&](const PlanePiece &piece) { return what(piece, run, length); }))
-          return false;
+        const auto place = [&](std::uint32_t store, std::uint32_t layer_index, std::uint32_t plane) {
+          return stores.for_each_source(store, layer_index, plane, run->from_store,
+                                        [&](const PlanePiece &piece) { return what(piece, run, end - first); });
+        };
+        if (!stores.for_each_place(unit, run->to_store, place)) return false;
       }
-      return true;
-    });
+    return true;
   }
 };
 

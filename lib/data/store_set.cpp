@@ -81,17 +81,20 @@ bool StoreSet::has(std::uint32_t store, std::uint32_t columns, std::uint32_t lay
 }
 
 Status StoreSet::check_covered(std::uint32_t targets, std::uint32_t sources) const noexcept {
-  Unit missing{};
-  const bool covered = for_each_unit(0, num_units(), [&](const Unit &unit) {
-    missing = unit;
-    return stores_[unit.store]->columns_kind() != targets ||
-           for_each_source(unit, sources, [](const PlanePiece &) { return true; });
-  });
-  if (covered) return AKV_OK;
-  return fail(AKV_ERROR_INVALID_ARGUMENT,
-              targets == AKV_STORE_BLOCKS ? "layer %llu, plane %llu of store %llu is not in the stores of swap blocks"
-                                          : "layer %llu, plane %llu of store %llu is not in the stores of blocks",
-              stores_[missing.store]->layer_at(missing.layer_index), missing.plane, missing.store);
+  std::uint64_t unit = 0;
+  std::uint32_t missing = 0;
+  const auto covered = [&](std::uint32_t store, std::uint32_t layer_index, std::uint32_t plane) {
+    missing = store;
+    return for_each_source(store, layer_index, plane, sources, [](const PlanePiece &) { return true; });
+  };
+  for (const std::uint64_t all = num_units(); unit < all; ++unit)
+    if (!for_each_place(unit, targets, covered))
+      return fail(AKV_ERROR_INVALID_ARGUMENT,
+                  targets == AKV_STORE_BLOCKS
+                      ? "layer %llu, plane %llu of store %llu is not in the stores of swap blocks"
+                      : "layer %llu, plane %llu of store %llu is not in the stores of blocks",
+                  unit / stores_[0]->num_planes(), unit % stores_[0]->num_planes(), missing);
+  return AKV_OK;
 }
 
 Status StoreSet::check_crossing(std::uint32_t from, std::uint32_t to) const noexcept {
@@ -106,10 +109,7 @@ Status StoreSet::check_block(std::uint32_t columns, std::int32_t block, bool to_
 }
 
 std::uint64_t StoreSet::num_units() const noexcept {
-  std::uint64_t units = 0;
-  for (std::uint32_t i = 0; i < count_; ++i)
-    units += std::uint64_t{stores_[i]->num_layers()} * stores_[i]->num_planes();
-  return units;
+  return count_ == 0 ? 0 : std::uint64_t{stores_[0]->shape().geometry.group.num_layers} * stores_[0]->num_planes();
 }
 
 }  // namespace akv

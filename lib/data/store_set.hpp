@@ -22,43 +22,41 @@ class StoreSet {
 
   std::uint32_t count() const noexcept { return count_; }
   Store &operator[](std::uint32_t index) const noexcept { return *stores_[index]; }
-  std::uint64_t num_units() const noexcept;  // planes of layers, of all stores together
   std::uint32_t block_tokens() const noexcept { return stores_[0]->shape().block_tokens; }
+  // Layers of the cache times planes: the bytes of one such unit depend on no other's.
+  std::uint64_t num_units() const noexcept;
 
-  // `what(unit)` for units first .. end - 1; false stops.
-  struct Unit {
-    std::uint32_t store, layer_index, plane;
-  };
+  // `what(store, layer_index, plane)` for the stores of `columns` that have a unit; false stops.
   template <class What>
-  bool for_each_unit(std::uint64_t first, std::uint64_t end, What what) const noexcept {
-    std::uint64_t at = 0;
-    for (std::uint32_t store = 0; store < count_ && at < end; ++store) {
-      const std::uint32_t planes = stores_[store]->num_planes();
-      const std::uint64_t units = std::uint64_t{stores_[store]->num_layers()} * planes;
-      for (std::uint64_t i = first > at ? first - at : 0; i < units && at + i < end; ++i)
-        if (!what(Unit{store, static_cast<std::uint32_t>(i / planes), static_cast<std::uint32_t>(i % planes)}))
-          return false;
-      at += units;
+  bool for_each_place(std::uint64_t unit, std::uint32_t columns, What what) const noexcept {
+    const std::uint32_t planes = stores_[0]->num_planes();
+    const auto layer = static_cast<std::uint32_t>(unit / planes), plane = static_cast<std::uint32_t>(unit % planes);
+    for (std::uint32_t store = 0; store < count_; ++store) {
+      const std::uint32_t index = stores_[store]->first_at_or_after(layer);
+      if (stores_[store]->columns_kind() == columns && index < stores_[store]->num_layers() &&
+          stores_[store]->layer_at(index) == layer && !what(store, index, plane))
+        return false;
     }
     return true;
   }
 
-  // `what(piece)` for the pieces that make up a unit of the target, out of stores of `from` columns: of itself, if
-  // those are its own. False: a head is in no store of them, or `what` said so.
+  // `what(piece)` for the pieces that make up a plane of one store's layer, out of stores of `from` columns: of itself,
+  // if those are its own. False: a head is in none of them, or `what` said so.
   template <class What>
-  bool for_each_source(const Unit &unit, std::uint32_t from, What what) const noexcept {
-    const Store &target = *stores_[unit.store];
-    const PlanePlace to{target, unit.layer_index};
-    const std::uint32_t layer = target.layer_at(unit.layer_index);
-    const Heads wanted = heads_of(target.layout().plane(unit.plane));
-    if (from == target.columns_kind()) return what(PlanePiece(to, to, unit.plane, wanted));
-    for (Heads left = wanted; !left.empty();) {
+  bool for_each_source(std::uint32_t store, std::uint32_t layer_index, std::uint32_t plane, std::uint32_t from,
+                       What what) const noexcept {
+    const Store &target = *stores_[store];
+    const PlanePlace to{target, layer_index};
+    const std::uint32_t layer = target.layer_at(layer_index);
+    Heads left = heads_of(target.layout().plane(plane));
+    if (from == target.columns_kind()) return what(PlanePiece(to, to, plane, left));
+    while (!left.empty()) {
       std::uint32_t source = 0, index = 0;
-      while (source < count_ && !has(source, from, layer, unit.plane, left.first, index)) ++source;
+      while (source < count_ && !has(source, from, layer, plane, left.first, index)) ++source;
       if (source == count_) return false;
-      const std::uint32_t there = heads_of(stores_[source]->layout().plane(unit.plane)).end;
+      const std::uint32_t there = heads_of(stores_[source]->layout().plane(plane)).end;
       const Heads piece{left.first, there < left.end ? there : left.end};
-      if (!what(PlanePiece({*stores_[source], index}, to, unit.plane, piece))) return false;
+      if (!what(PlanePiece({*stores_[source], index}, to, plane, piece))) return false;
       left.first = piece.end;
     }
     return true;

@@ -66,6 +66,7 @@ TEST_CASE("abuse: a NULL input with elements wanted is INVALID_ARGUMENT") {
   sweep(kModel, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.model = nullptr; });
   sweep(kFields, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.fields = nullptr; });
   sweep(kRequest, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.request = nullptr; });
+  sweep(kView, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.call.view = nullptr; });
   sweep(kPrompt | kPromptOrNone, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.prompt.tokens = nullptr; });
   sweep(kBatch, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.batch.sequences = nullptr; });
   sweep(kFirst, AKV_ERROR_INVALID_ARGUMENT, [](Scene &s) { s.batch.first = nullptr; });
@@ -82,6 +83,7 @@ TEST_CASE("abuse: what may be NULL is fine as NULL") {
     if (function.has(kExtra)) scene.call.extra = nullptr;
     if (function.has(kConfig)) scene.call.config = nullptr;
     if (function.has(kStreamConfig)) scene.call.stream_config = nullptr;
+    if (function.has(kStoreConfig)) scene.call.store_config = nullptr;
     if (function.has(kTicketOrNone)) scene.call.ticket = AKV_NONE;
     OK(scene.run());
     scene.tidy();

@@ -244,7 +244,8 @@ const std::vector<Function> &every_function() {
   static const std::vector<Function> all = [] {
     std::vector<Function> list;
     for (const auto &part : {cache_functions(), sequence_functions(), prefix_and_order_functions(), stream_functions(),
-                             model_functions(), pool_functions(), process_functions()})
+                             model_functions(), pool_functions(), store_functions(), pager_functions(),
+                             process_functions()})
       list.insert(list.end(), part.begin(), part.end());
     return list;
   }();
@@ -283,6 +284,13 @@ Scene::Scene(const Function &what, void (*change)(akv_cache_config &)) : functio
     OK(akv_stream_create(nullptr, &stream));
     OK(akv_stream_create(nullptr, &other_stream));
     OK(akv_stream_read_fd(stream, &fd));  // made now, so that no call opens it
+  }
+
+  if (function.has(kStore | kView)) {
+    OK(akv_store_create(cache, nullptr, &store));
+    OK(akv_copy_zero(store, nullptr, 0, nullptr));  // two lines of statistics
+    OK(akv_copy_gather(store, nullptr, 0, sizeof(akv_span), nullptr));
+    OK(akv_store_read_view(store, 0, 0, &view));
   }
 
   std::memset(&outputs, kCanary, sizeof outputs);
@@ -336,13 +344,17 @@ Scene::Scene(const Function &what, void (*change)(akv_cache_config &)) : functio
           &stream_config,
           &model,
           &fields,
-          &request};
+          &request,
+          store,
+          &store_config,
+          &view};
 }
 
 Scene::~Scene() {
   if (stream != nullptr) CHECK(akv_stream_poll(stream, nullptr) == AKV_OK);
   CHECK(akv_stream_destroy(stream) == AKV_OK);
   CHECK(akv_stream_destroy(other_stream) == AKV_OK);
+  CHECK(akv_store_destroy(store) == AKV_OK);
 }
 
 void Scene::tidy() {
@@ -353,6 +365,17 @@ void Scene::tidy() {
     akv_stream *made = nullptr;
     std::memcpy(&made, outputs.out, sizeof made);
     CHECK(akv_stream_destroy(made) == AKV_OK);
+  }
+  if (name == "akv_pager_create") {
+    akv_pager *made = nullptr;
+    std::memcpy(&made, outputs.out, sizeof made);
+    CHECK(akv_pager_destroy(made) == AKV_OK);
+  }
+  if (name == "akv_store_destroy") store = nullptr;
+  if (name == "akv_store_create") {
+    akv_store *made = nullptr;
+    std::memcpy(&made, outputs.out, sizeof made);
+    CHECK(akv_store_destroy(made) == AKV_OK);
   }
   if (name == "akv_cache_create") {
     akv_cache *made = nullptr;
@@ -385,6 +408,11 @@ std::string Scene::everything() const {
   OK(akv_cache_read_holds(cache, holds.data(), sizeof(akv_hold_line), static_cast<std::uint32_t>(holds.size()),
                           &count));
   add(holds.data(), holds.size() * sizeof(akv_hold_line));
+  if (store != nullptr) {
+    akv_copy_stats moved[16] = {};
+    OK(akv_store_read_stats(store, moved, sizeof moved[0], 16, &count));
+    add(moved, sizeof moved);
+  }
   if (stream != nullptr) {
     std::uint64_t point = 0;
     OK(akv_stream_record(stream, &point));

@@ -44,6 +44,9 @@ enum Takes : std::uint64_t {
   kModel = 1u << 30,
   kFields = 1u << 31,
   kRequest = 1ull << 32,
+  kStore = 1ull << 33,
+  kStoreConfig = 1ull << 34,  // may be NULL
+  kView = 1ull << 35,
 };
 
 // The arguments of all functions together.
@@ -76,6 +79,9 @@ struct Call {
   const akv_model *model;
   const akv_model_fields *fields;
   const akv_planner_request *request;
+  akv_store *store;
+  const akv_store_config *store_config;
+  const akv_view *view;
 
   template <class T>
   T *out_as() const {
@@ -104,6 +110,8 @@ struct Function {
 
 const std::vector<Function> &every_function();
 std::vector<Function> pool_functions();  // of them, those of arena.h and memory.h
+std::vector<Function> pager_functions();  // abuse_pager_calls.cpp
+std::vector<Function> store_functions();  // abuse_store_calls.cpp: stores, views and copies
 const Function &function_named(const std::string &name);
 
 // Everything that a call may write to.
@@ -156,6 +164,9 @@ struct Scene {
   akv_model model = AKV_MODEL_INIT;
   akv_model_fields fields = AKV_MODEL_FIELDS_INIT;
   akv_planner_request request = AKV_PLANNER_REQUEST_INIT;
+  akv_store_config store_config = AKV_STORE_CONFIG_INIT;
+  akv_store *store = nullptr;
+  akv_view view = AKV_VIEW_INIT;
   Outputs outputs;
   Call call{};
 };

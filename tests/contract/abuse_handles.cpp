@@ -149,6 +149,45 @@ TEST_CASE("abuse: a stream that is NULL, stale, random or of another kind is ref
   }
 }
 
+TEST_CASE("abuse: a store that is NULL, stale, random or of another kind is refused, and destroying NULL is fine") {
+  std::mt19937_64 random(4);
+  const auto as_store = [](std::uint64_t value) {
+    return reinterpret_cast<akv_store *>(static_cast<std::uintptr_t>(value));
+  };
+  for (const Function &function : every_function()) {
+    if (!function.has(kStore)) continue;
+    INFO(function.name);
+    const bool destroy = function.name == std::string("akv_store_destroy");
+    Scene scene(function);
+    const std::string before = scene.everything();
+    const Outputs outputs = scene.outputs;
+    akv_store *&place = scene.call.store;
+    const auto own = static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(place));
+    place = nullptr;
+    CHECK(scene.run() == (destroy ? AKV_OK : AKV_ERROR_INVALID_ARGUMENT));
+    place = as_store(number_of(scene.cache));
+    CHECK(scene.run() == AKV_ERROR_WRONG_TYPE);
+    akv_store *gone = nullptr, *next = nullptr;
+    OK(akv_store_create(scene.cache, nullptr, &gone));
+    OK(akv_store_destroy(gone));
+    place = gone;
+    CHECK(scene.run() == AKV_ERROR_BAD_HANDLE);
+    OK(akv_store_create(scene.cache, nullptr, &next));  // in its place
+    CHECK(scene.run() == AKV_ERROR_BAD_HANDLE);
+    OK(akv_store_destroy(next));
+    std::vector<std::uint64_t> values = {1, 4096, ~0ull, scene.sequence, scene.plan, scene.ticket};
+    for (int bit = 0; bit < 64; ++bit) values.push_back(own ^ 1ull << bit);
+    for (int i = 0; i < 100; ++i) values.push_back(random());
+    for (const std::uint64_t value : values) {
+      place = as_store(value);
+      const akv_status status = scene.run();
+      CHECK((status == AKV_ERROR_BAD_HANDLE || status == AKV_ERROR_WRONG_TYPE));
+    }
+    CHECK(scene.outputs == outputs);
+    CHECK(scene.everything() == before);
+  }
+}
+
 TEST_CASE("abuse: handle 0 is INVALID_ARGUMENT where a handle is needed") {
   sweep_handles(kObjects | kTicket, AKV_ERROR_INVALID_ARGUMENT, [](Scene &) { return AKV_NONE; });
 }

@@ -42,6 +42,11 @@ const std::vector<Input> &inputs() {
       {"akv_planner_request", kRequest, sizeof(akv_planner_request),
        [](const Scene &s) -> const void * { return &s.request; },
        [](Scene &s, const void *at) { s.call.request = static_cast<const akv_planner_request *>(at); }},
+      {"akv_store_config", kStoreConfig, sizeof(akv_store_config),
+       [](const Scene &s) -> const void * { return &s.store_config; },
+       [](Scene &s, const void *at) { s.call.store_config = static_cast<const akv_store_config *>(at); }},
+      {"akv_view", kView, sizeof(akv_view), [](const Scene &s) -> const void * { return &s.view; },
+       [](Scene &s, const void *at) { s.call.view = static_cast<const akv_view *>(at); }},
   };
   return all;
 }

@@ -210,7 +210,7 @@ TEST_CASE("host: akv_has tells what is built in, and 0 for what it does not know
   CHECK(akv_has(AKV_FEATURE_PREFIX_INDEX) == 1);
   CHECK(akv_has(AKV_FEATURE_PARTIAL_HITS) == 1);
   CHECK(akv_has(AKV_FEATURE_BUDDY) == 1);
-  CHECK(akv_has(AKV_FEATURE_STORES) == 0);
+  CHECK(akv_has(AKV_FEATURE_STORES) == 1);
   CHECK(akv_has(AKV_FEATURE_CUDA) == 0);
   for (const std::uint32_t unknown : {0u, 6u, 1000u, 0xffffffffu}) CHECK(akv_has(unknown) == 0);
 }
