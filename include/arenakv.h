@@ -16,6 +16,8 @@
  *   store.h      the bytes of a cache's blocks: memory, layout, strides
  *   stream.h     an order of work on a device; points, tickets and waits on it
  *   copy.h       what moves KV bytes, all of it counted
+ *   image.h      one saved sequence as bytes: checked, written to a file and read back
+ *   copy_image.h sequences become images, and images sequences
  *   state.h      one read-out of everything, and the audit
  *   report.h     the same as text: dump and block map
  *
@@ -29,8 +31,10 @@
 #include "arenakv/base.h"
 #include "arenakv/cache.h"
 #include "arenakv/copy.h"
+#include "arenakv/copy_image.h"
 #include "arenakv/geometry.h"
 #include "arenakv/host.h"
+#include "arenakv/image.h"
 #include "arenakv/plan.h"
 #include "arenakv/prefix.h"
 #include "arenakv/report.h"
