@@ -224,6 +224,12 @@ Status ImageShape::check_geometry(const Geometry &cache) const noexcept {
   return AKV_OK;
 }
 
+std::uint64_t ImageShape::plane_offset(std::uint32_t plane) const noexcept {
+  std::uint64_t bytes = 0;
+  for (std::uint32_t i = 0; i < plane; ++i) bytes += plane_bytes(geometry_.planes[i]);
+  return bytes * num_tokens_;
+}
+
 void ImageShape::read_tokens(const unsigned char *image, std::uint32_t first, std::uint32_t count,
                              std::int32_t *out) const noexcept {
   if (count == 0) return;

@@ -58,6 +58,9 @@ class ImageShape {
   // Bytes of one layer in the payload.
   std::uint64_t layer_bytes() const noexcept { return payload_bytes() / geometry_.group.num_layers; }
 
+  // Where a plane begins in its layer.
+  std::uint64_t plane_offset(std::uint32_t plane) const noexcept;
+
   void read_tokens(const unsigned char *image, std::uint32_t first, std::uint32_t count,
                    std::int32_t *out) const noexcept;
   // How many ids stand in front of the first unknown one.
