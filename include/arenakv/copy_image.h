@@ -2,7 +2,8 @@
  * size, in stores of any layout and any shards.
  *
  * As in copy.h, a call checks everything first and then queues one piece of work; without a stream (NULL), or on one
- * without workers, the work is done when the call returns. Nothing is allocated on the way.
+ * without workers, the work is done when the call returns. Nothing is allocated on the way. Images lie at a multiple of
+ * 4: their token ids are read and written in place.
  */
 #ifndef ARENAKV_COPY_IMAGE_H
 #define ARENAKV_COPY_IMAGE_H
@@ -39,8 +40,8 @@ typedef struct akv_save_options {
  * Thread   any, per-seq.
  * Fails    as every call, BUSY, PLAN_OPEN, CONTENT_LOST, SWAPPED, NOT_COMMITTED (nothing is), OUT_OF_RANGE (more tokens
  *          than are committed), BUFFER_TOO_SMALL (out_bytes is written), OTHER_GEOMETRY (a store is not of this cache's
- *          geometry), INVALID_ARGUMENT (a layer or head that is in no store, a store of swap blocks), NOT_READY (the
- *          K/V's writer has not finished, and ORDERED was not said), NO_HOLDS, QUEUE_FULL. */
+ *          geometry), INVALID_ARGUMENT (a layer or head that is in no store, a store of swap blocks, stores that
+ *          overlap), NOT_READY (the K/V's writer has not finished, and ORDERED was not said), NO_HOLDS, QUEUE_FULL. */
 AKV_COPY AKV_NODISCARD akv_status
 akv_copy_save(akv_cache *cache, akv_sequence sequence, akv_store *const *stores, uint32_t num_stores,
               const akv_save_options *options, void *buffer, uint64_t capacity, uint64_t *out_bytes,
@@ -72,8 +73,8 @@ typedef struct akv_load_options {
  * Fails    as every call, BAD_IMAGE, UNSUPPORTED as akv_image_check(), OTHER_GEOMETRY (of the cache, of a store, or
  *          another label), INVALID_ARGUMENT (a layer or head that is in no store, a store of swap blocks),
  *          ALREADY_EXISTS, NO_SEQUENCES, NO_CAPACITY, NO_BLOCKS, NO_PLANS as akv_sequence_create(), NO_TICKETS and
- *          QUEUE_FULL (with workers), CONTENT_LOST (of a shared block, at this moment). On failure there is no sequence,
- *          and nothing was written to a block that anybody has.
+ *          QUEUE_FULL (with workers), CONTENT_LOST (of a shared block, at this moment), BAD_HANDLE (also: its owner was
+ *          dropped meanwhile). On failure there is no sequence, and nothing was written to a block that anybody has.
  * Owns     end it with akv_sequence_free(). */
 AKV_COPY AKV_NODISCARD akv_status
 akv_copy_load(akv_cache *cache, const void *image, uint64_t bytes, const akv_load_options *options,

@@ -3,8 +3,8 @@
  *
  * An image describes itself: the model's planes, the tokens, the K/V packed in one order, and a label of yours. It says
  * nothing of block sizes, layouts, shards or domains, so it loads into any cache of the same planes. It is
- * little-endian, and its version is a number in it. Every byte is under a checksum (CRC-32C), and each checksum is bound
- * to its place, so that a truncated, damaged, mixed up or foreign image is refused as a whole: BAD_IMAGE, and the
+ * little-endian, and its version is a number in it. Every byte is under a checksum (CRC-32C), and each checksum is
+ * bound to its place, so that a truncated, damaged, mixed up or foreign image is refused as a whole: BAD_IMAGE, and the
  * message names the byte and what was expected there.
  *
  * A checksum is no signature. K/V are as secret as the prompt they were computed from, and whoever can write an image
@@ -75,8 +75,8 @@ akv_image_read_tokens(const void *image, uint64_t bytes, uint32_t first, uint32_
  * SETUP    O(bytes) of input and output.
  * Thread   any; of two that write one path at the same time, the later one stays.
  * Fails    INVALID_ARGUMENT, BAD_IMAGE, UNSUPPORTED as akv_image_check(), IO (the message has the errno and what was
- *          tried; what stands at `path` is no regular file; or, said so, the new file is there and only the flush of its
- *          folder failed). */
+ *          tried; what stands at `path` is no regular file; or, and it says so, the new file is there, and only the
+ *          flush of its folder failed). */
 AKV_SETUP AKV_NODISCARD akv_status
 akv_image_write_file(const char *path, const void *image, uint64_t bytes) AKV_NOEXCEPT;
 

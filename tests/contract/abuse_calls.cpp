@@ -2,6 +2,9 @@
 // It knows the public API only, and no test.
 #include "abuse_calls.hpp"
 
+#include <cstdio>
+#include <unistd.h>
+
 namespace akv::test {
 namespace {
 
@@ -186,6 +189,38 @@ std::vector<Function> stream_functions() {
   };
 }
 
+// Of the scene's own image, in a file of its own.
+std::vector<Function> image_functions() {
+  return {
+      {"akv_image_bytes", kRead | kSequence, 0, 0, 0,
+       [](const Call &c) { return akv_image_bytes(c.cache, c.sequence, 0, c.out_as<std::uint64_t>()); }},
+      {"akv_image_check", 0, 0, 0, 0, [](const Call &c) { return akv_image_check(c.image, c.image_bytes, nullptr); }},
+      {"akv_image_read_group", kOut | kArray | kElement | kGroup, 0, 0, sizeof(akv_layer_group),
+       [](const Call &c) {
+         return akv_image_read_group(c.image, c.image_bytes, c.out_as<akv_layer_group>(), c.element_size,
+                                     c.array_as<akv_plane>(), c.capacity);
+       }},
+      {"akv_image_read_tokens", kArray, 0, 0, 0,
+       [](const Call &c) {
+         return akv_image_read_tokens(c.image, c.image_bytes, 0, c.capacity < 10 ? c.capacity : 10,
+                                      c.array_as<std::int32_t>());
+       }},
+      {"akv_image_write_file", 0, 0, 0, 0,
+       [](const Call &c) { return akv_image_write_file(c.path, c.image, c.image_bytes); }},
+      {"akv_image_read_file", kOut, 0, 0, 0,
+       [](const Call &c) { return akv_image_read_file(c.path, c.image, c.image_bytes, c.out_as<std::uint64_t>()); }},
+      {"akv_copy_save", kRead | kSequence, 0, 0, 0,
+       [](const Call &c) {
+         return akv_copy_save(c.cache, c.sequence, &c.store, 1, nullptr, c.image, c.image_bytes,
+                              c.out_as<std::uint64_t>(), nullptr);
+       }},
+      {"akv_copy_load", kRead | kOnce, sizeof(akv_created), 0, 0,
+       [](const Call &c) {
+         return akv_copy_load(c.cache, c.image, c.image_bytes, nullptr, &c.store, 1, c.out_as<akv_created>(), nullptr);
+       }},
+  };
+}
+
 // Those without a cache. Some can't fail: for them a run proves that they come back.
 std::vector<Function> process_functions() {
   return {
@@ -213,7 +248,7 @@ const std::vector<Function> &every_function() {
   static const std::vector<Function> all = [] {
     std::vector<Function> list;
     for (const auto &part : {cache_functions(), sequence_functions(), prefix_and_order_functions(), stream_functions(),
-                             process_functions()})
+                             image_functions(), process_functions()})
       list.insert(list.end(), part.begin(), part.end());
     return list;
   }();
@@ -254,6 +289,7 @@ Scene::Scene(const Function &what, void (*change)(akv_cache_config &)) : functio
     OK(akv_stream_read_fd(stream, &fd));  // made now, so that no call opens it
   }
 
+  make_image();
   std::memset(&outputs, kCanary, sizeof outputs);
   const std::uint32_t size = function.out_size;
   if (size != 0) std::memcpy(outputs.out, &size, sizeof size);
@@ -296,10 +332,32 @@ Scene::Scene(const Function &what, void (*change)(akv_cache_config &)) : functio
           outputs.extra,
           stream,
           other_stream,
-          &stream_config};
+          &stream_config,
+          store,
+          reinterpret_cast<unsigned char *>(image.data()),
+          image.size() * sizeof image[0],
+          path.c_str()};
+}
+
+// For the functions that take one: of the scene's sequence, whose K/V are zeroes.
+void Scene::make_image() {
+  const std::string name = function.name;
+  if (name.rfind("akv_image_", 0) != 0 && name != "akv_copy_save" && name != "akv_copy_load") return;
+  OK(akv_store_create(cache, nullptr, &store));
+  std::uint64_t bytes = 0;
+  OK(akv_image_bytes(cache, sequence, 0, &bytes));
+  REQUIRE(bytes % sizeof image[0] == 0);
+  image.resize(bytes / sizeof image[0]);
+  OK(akv_copy_save(cache, sequence, &store, 1, nullptr, image.data(), bytes, &bytes, nullptr));
+  if (name.find("_file") == std::string::npos) return;
+  static int scenes = 0;
+  path = "/tmp/arenakv-abuse-" + std::to_string(getpid()) + "-" + std::to_string(++scenes);
+  if (name == "akv_image_read_file") OK(akv_image_write_file(path.c_str(), image.data(), bytes));
 }
 
 Scene::~Scene() {
+  if (!path.empty()) std::remove(path.c_str());
+  CHECK(akv_store_destroy(store) == AKV_OK);
   if (stream != nullptr) CHECK(akv_stream_poll(stream, nullptr) == AKV_OK);
   CHECK(akv_stream_destroy(stream) == AKV_OK);
   CHECK(akv_stream_destroy(other_stream) == AKV_OK);

@@ -70,6 +70,10 @@ struct Call {
   akv_stream *stream;
   akv_stream *other_stream;
   const akv_stream_config *stream_config;
+  akv_store *store;
+  unsigned char *image;  // a sound one, or room for one
+  std::uint64_t image_bytes;
+  const char *path;
 
   template <class T>
   T *out_as() const {
@@ -124,6 +128,7 @@ struct Scene {
   akv_status run() const { return function.run(call); }
   // A call that ended something of the scene's, or made something: put that in order.
   void tidy();
+  void make_image();
   // All that can be read out of the cache, as one string of bytes, with an audit.
   std::string everything() const;
   // The call is refused with `status`, wrote nothing, and changed nothing.
@@ -146,6 +151,9 @@ struct Scene {
   akv_cache_config config = AKV_CACHE_CONFIG_INIT;
   akv_stream_config stream_config = AKV_STREAM_CONFIG_INIT;
   akv_stream *stream = nullptr, *other_stream = nullptr;
+  akv_store *store = nullptr;
+  std::vector<std::uint64_t> image;
+  std::string path;
   Outputs outputs;
   Call call{};
 };
