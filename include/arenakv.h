@@ -21,6 +21,8 @@
  *   copy_pager.h the coldest sequences go out when the cache is full, and come back on use
  *   arena.h      page pools: pages recycled without a lock, and arenas of tensors that grow in place
  *   memory.h     a tracker: who has how much memory, where and for what
+ *   image.h      one saved sequence as bytes: checked, written to a file and read back
+ *   copy_image.h sequences become images, and images sequences
  *   state.h      one read-out of everything, and the audit
  *   report.h     the same as text: dump and block map
  *
@@ -35,9 +37,11 @@
 #include "arenakv/base.h"
 #include "arenakv/cache.h"
 #include "arenakv/copy.h"
+#include "arenakv/copy_image.h"
 #include "arenakv/copy_pager.h"
 #include "arenakv/geometry.h"
 #include "arenakv/host.h"
+#include "arenakv/image.h"
 #include "arenakv/memory.h"
 #include "arenakv/model.h"
 #include "arenakv/plan.h"

@@ -1,7 +1,5 @@
 // cache.cpp: thunks of cache.h.
-#include "api/thunk.hpp"
-
-#include <algorithm>
+#include "api/write_group.hpp"
 
 using namespace akv;
 
@@ -91,28 +89,11 @@ akv_status akv_cache_read_config(akv_cache *cache, akv_cache_config *out_config)
 
 akv_status akv_cache_read_group(akv_cache *cache, uint32_t group, akv_layer_group *out_group, uint32_t group_size,
                                 akv_plane *out_planes, uint32_t capacity) noexcept {
-  AKV_TRY(check_pointer(out_group, "out_group"));
-  AKV_TRY(check_array(out_planes, capacity, "out_planes"));
-  if (group_size < sizeof(akv_layer_group) || group_size > kLargestStruct)
-    return fail(AKV_ERROR_INVALID_ARGUMENT, "group_size is %llu, must be sizeof(akv_layer_group) = %llu", group_size,
-                sizeof(akv_layer_group));
-  const std::uint32_t plane_size = out_group->plane_size;
-  if (plane_size < sizeof(akv_plane) || plane_size > kLargestStruct)
-    return fail(AKV_ERROR_INVALID_ARGUMENT, "out_group->plane_size is %llu, must be sizeof(akv_plane) = %llu",
-                plane_size, sizeof(akv_plane));
+  AKV_TRY(check_group(out_group, group_size, out_planes, capacity));
   Locked locked(cache);
   AKV_TRY(locked.status());
-  const Geometry &geometry = locked->config().geometry;
   if (group != 0) return fail(AKV_ERROR_OUT_OF_RANGE, "layer group %llu, the cache has 1", group);
-  akv_layer_group copy = geometry.group;
-  copy.plane_size = plane_size;
-  write_element(copy, reinterpret_cast<unsigned char *>(out_group), group_size);
-  auto *to = reinterpret_cast<unsigned char *>(out_planes);
-  for (std::uint32_t i = 0; i < std::min(capacity, copy.num_planes); ++i, to += plane_size)
-    write_element(geometry.planes[i], to, plane_size);
-  if (capacity >= copy.num_planes) return AKV_OK;
-  return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, copy.num_planes, capacity,
-                   "the group has %llu planes, the array holds %llu", copy.num_planes, capacity);
+  return write_group(locked->config().geometry, out_group, group_size, out_planes, capacity);
 }
 
 }  // extern "C"

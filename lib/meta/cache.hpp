@@ -76,6 +76,9 @@ class Cache : public Books {
   // read_tables.cpp
   Status read_tables(const akv_batch &batch, const akv_tables &tables) noexcept;
   Status read_blocks(Slot slot, std::int32_t *out, std::uint32_t capacity, std::uint32_t &count) noexcept;
+  // The table itself, in place, and how far it has K/V: for who moves bytes while the gate is shut.
+  const std::int32_t *table(Slot slot) const noexcept { return sequences_[slot].table; }
+  std::uint32_t committed_tokens(Slot slot) const noexcept { return sequences_[slot].committed; }
 
   // prefix.cpp, explain.cpp
   void match_locked(const Prompt &prompt, akv_match &out) noexcept;

@@ -2,6 +2,9 @@
 // It knows the public API only, and no test.
 #include "abuse_calls.hpp"
 
+#include <cstdio>
+#include <unistd.h>
+
 namespace akv::test {
 namespace {
 
@@ -245,7 +248,7 @@ const std::vector<Function> &every_function() {
     std::vector<Function> list;
     for (const auto &part : {cache_functions(), sequence_functions(), prefix_and_order_functions(), stream_functions(),
                              model_functions(), pool_functions(), store_functions(), pager_functions(),
-                             process_functions()})
+                             image_functions(), process_functions()})
       list.insert(list.end(), part.begin(), part.end());
     return list;
   }();
@@ -293,6 +296,7 @@ Scene::Scene(const Function &what, void (*change)(akv_cache_config &)) : functio
     OK(akv_store_read_view(store, 0, 0, &view));
   }
 
+  make_image();
   std::memset(&outputs, kCanary, sizeof outputs);
   const std::uint32_t size = function.out_size;
   if (size != 0) std::memcpy(outputs.out, &size, sizeof size);
@@ -347,10 +351,31 @@ Scene::Scene(const Function &what, void (*change)(akv_cache_config &)) : functio
           &request,
           store,
           &store_config,
-          &view};
+          &view,
+          reinterpret_cast<unsigned char *>(image.data()),
+          image.size() * sizeof image[0],
+          path.c_str()};
+}
+
+// For the functions that take one: of the scene's sequence, whose K/V are zeroes.
+void Scene::make_image() {
+  const std::string name = function.name;
+  if (name.rfind("akv_image_", 0) != 0 && name != "akv_copy_save" && name != "akv_copy_load") return;
+  OK(akv_store_create(cache, nullptr, &store));
+  std::uint64_t bytes = 0;
+  OK(akv_image_bytes(cache, sequence, 0, &bytes));
+  REQUIRE(bytes % sizeof image[0] == 0);
+  image.resize(bytes / sizeof image[0]);
+  OK(akv_copy_save(cache, sequence, &store, 1, nullptr, image.data(), bytes, &bytes, nullptr));
+  if (name.find("_file") == std::string::npos) return;
+  static int scenes = 0;
+  path = "/tmp/arenakv-abuse-" + std::to_string(getpid()) + "-" + std::to_string(++scenes);
+  if (name == "akv_image_read_file") OK(akv_image_write_file(path.c_str(), image.data(), bytes));
 }
 
 Scene::~Scene() {
+  if (!path.empty()) std::remove(path.c_str());
+  CHECK(akv_store_destroy(store) == AKV_OK);
   if (stream != nullptr) CHECK(akv_stream_poll(stream, nullptr) == AKV_OK);
   CHECK(akv_stream_destroy(stream) == AKV_OK);
   CHECK(akv_stream_destroy(other_stream) == AKV_OK);

@@ -82,6 +82,9 @@ struct Call {
   akv_store *store;
   const akv_store_config *store_config;
   const akv_view *view;
+  unsigned char *image;  // a sound one, or room for one
+  std::uint64_t image_bytes;
+  const char *path;
 
   template <class T>
   T *out_as() const {
@@ -110,6 +113,7 @@ struct Function {
 
 const std::vector<Function> &every_function();
 std::vector<Function> pool_functions();  // of them, those of arena.h and memory.h
+std::vector<Function> image_functions();  // abuse_image_calls.cpp
 std::vector<Function> pager_functions();  // abuse_pager_calls.cpp
 std::vector<Function> store_functions();  // abuse_store_calls.cpp: stores, views and copies
 const Function &function_named(const std::string &name);
@@ -139,6 +143,7 @@ struct Scene {
   akv_status run() const { return function.run(call); }
   // A call that ended something of the scene's, or made something: put that in order.
   void tidy();
+  void make_image();
   // All that can be read out of the cache, as one string of bytes, with an audit.
   std::string everything() const;
   // The call is refused with `status`, wrote nothing, and changed nothing.
@@ -167,6 +172,8 @@ struct Scene {
   akv_store_config store_config = AKV_STORE_CONFIG_INIT;
   akv_store *store = nullptr;
   akv_view view = AKV_VIEW_INIT;
+  std::vector<std::uint64_t> image;
+  std::string path;
   Outputs outputs;
   Call call{};
 };

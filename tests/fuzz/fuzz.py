@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 """fuzz.py: builds the library for libFuzzer, AddressSanitizer and UndefinedBehaviorSanitizer, and runs it for a while.
 
-    fuzz.py COMPILER SECONDS INCLUDE LIB SOURCE...      the sources are those of the library
+    fuzz.py COMPILER TARGET SECONDS INCLUDE LIB SOURCE...      the sources are those of the library
+    fuzz.py COMPILER TARGET 1000000x INCLUDE LIB SOURCE...     so many executions, however long they take
 
-Promise: no order of calls and no argument crashes the library, unbalances its books or loses a block (D6).
+Promise: what TARGET says: calls.cpp, no order of calls and no argument crashes the library, unbalances its books or loses
+a block (D6); images.cpp, no image does, and none is believed that is not sound (E7).
 An input that does is kept in the temporary folder and printed. Exit 77: no compiler that knows -fsanitize=fuzzer.
 """
 from __future__ import annotations
@@ -40,13 +42,13 @@ def build(compiler: str, folders: list[str], sources: list[str], folder: pathlib
     if errors:
         return errors
     objects = [str(folder / f"{number}.o") for number in range(len(sources))]
-    link = [compiler, *FLAGS, *objects, "-pthread", "-o", str(folder / "calls")]
+    link = [compiler, *FLAGS, *objects, "-pthread", "-o", str(folder / "fuzz")]
     done = subprocess.run(link, capture_output=True, text=True)
     return done.stderr if done.returncode != 0 else ""
 
 
 def main() -> int:
-    compiler, seconds, include, lib, *sources = sys.argv[1:]
+    compiler, target, limit, include, lib, *sources = sys.argv[1:]
     if shutil.which(compiler) is None:
         return skip(f"no {compiler} here")
     with tempfile.TemporaryDirectory() as name:
@@ -56,13 +58,13 @@ def main() -> int:
         probing = [compiler, *FLAGS, str(probe), "-o", str(folder / "probe")]
         if subprocess.run(probing, capture_output=True).returncode != 0:
             return skip(f"{compiler} does not know -fsanitize=fuzzer")
-        own = str(pathlib.Path(__file__).with_name("calls.cpp"))
-        if errors := build(compiler, [include, lib], [own, *sources], folder):
+        if errors := build(compiler, [include, lib], [target, *sources], folder):
             print(errors, file=sys.stderr)
             return 1
         corpus = folder / "corpus"
         corpus.mkdir()
-        command = [str(folder / "calls"), f"-max_total_time={seconds}", "-max_len=800", "-print_final_stats=1",
+        until = f"-runs={limit[:-1]}" if limit.endswith("x") else f"-max_total_time={limit}"
+        command = [str(folder / "fuzz"), until, "-max_len=800", "-print_final_stats=1",
                    "-use_value_profile=1", f"-artifact_prefix={folder}/bad-", str(corpus)]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace")
         print("\n".join(line for line in done.stderr.splitlines() if line.startswith("stat::") or "BROKEN" in line))
