@@ -106,8 +106,7 @@ akv_created Replayer::create(const akv_prompt &prompt) {
 void Replayer::append_output(const Request &request) {
   const akv_sequence sequence = live_.back().sequence;
   const std::uint64_t aside = set_aside_ns_, begin = thread_cpu_ns();
-  const std::size_t appended =
-      memory_ == nullptr ? append_tokens_one_by_one(sequence) : append_in_steps(sequence);
+  const std::size_t appended = memory_ == nullptr ? append_tokens_one_by_one(sequence) : append_in_steps(sequence);
   totals_.append_ns += thread_cpu_ns() - begin - (set_aside_ns_ - aside);
   totals_.output_tokens += appended;
   const Tokens output = Tokens(output_).first(appended);
@@ -150,7 +149,8 @@ std::size_t Replayer::append_in_steps(akv_sequence sequence) {
 // A block that was computed twice keeps its twin in the index from being evicted. So a request that fits just so may
 // find no room even when nobody else is alive, and then it ends early itself.
 bool Replayer::make_room(akv_status status) {
-  if (status != AKV_ERROR_NO_BLOCKS) fail_with_library_error(memory_ == nullptr ? "akv_sequence_append" : "akv_sequence_append_batch", status);
+  if (status != AKV_ERROR_NO_BLOCKS)
+    fail_with_library_error(memory_ == nullptr ? "akv_sequence_append" : "akv_sequence_append_batch", status);
   totals_.retired_early += 1;
   if (live_.size() == 1) return false;
   retire_oldest();

@@ -62,7 +62,8 @@ class Memory {
   // Write `output` to these slots, and commit.
   virtual void appended(const Request &request, akv_sequence sequence, Tokens output, Slots slots) = 0;
   virtual bool swap_out(std::uint64_t request, akv_sequence sequence) = 0;  // false: no room among the swap blocks
-  virtual bool swap_in(std::uint64_t request, akv_sequence sequence, akv_swapped_in &in) = 0;  // false: blocks are short
+  virtual bool swap_in(std::uint64_t request, akv_sequence sequence,
+                       akv_swapped_in &in) = 0;                            // false: blocks are short
   virtual void retires(std::uint64_t request, akv_sequence sequence) = 0;  // it lives yet
 };
 
@@ -120,7 +121,7 @@ class Replayer {
   std::vector<std::int32_t> prompt_;
   std::vector<std::int32_t> output_;
   std::vector<std::int64_t> slots_;  // of the output, with a memory
-  std::deque<Live> live_;  // oldest first
+  std::deque<Live> live_;            // oldest first
   Totals totals_;
   std::uint64_t set_aside_ns_ = 0;  // went by inside an interval and is not to be counted there
 };

@@ -39,7 +39,8 @@ class Stream : public Handle<akv_stream, akv_stream_destroy> {
   Stream() = default;
   ~Stream() {
     if (get() == nullptr) return;
-    const akv_status status = akv_stream_wait(get(), AKV_POINT_ALL, kTenMinutes);  // after a failure: what is queued yet
+    const akv_status status =
+        akv_stream_wait(get(), AKV_POINT_ALL, kTenMinutes);  // after a failure: what is queued yet
     if (status != AKV_OK) std::fprintf(stderr, "arenakv: akv_stream_wait() answered %s\n", akv_status_name(status));
   }
   Stream(const Stream &) = delete;
@@ -51,9 +52,7 @@ class Stream : public Handle<akv_stream, akv_stream_destroy> {
     check(akv_stream_create(&config, place()), "akv_stream_create");
   }
   // Until all that was queued is done, and what waited for it.
-  void wait() const {
-    check(akv_stream_wait(get(), AKV_POINT_ALL, kTenMinutes), "akv_stream_wait");
-  }
+  void wait() const { check(akv_stream_wait(get(), AKV_POINT_ALL, kTenMinutes), "akv_stream_wait"); }
 
  private:
   static constexpr std::uint64_t kTenMinutes = 600'000'000'000u;

@@ -153,8 +153,7 @@ void KeyValues::check_tokens(const char *when, std::uint64_t request, akv_store 
   }
 }
 
-void KeyValues::compare_piece(const char *when, std::uint64_t request, Blocks blocks, std::uint32_t first,
-                              Keys keys) {
+void KeyValues::compare_piece(const char *when, std::uint64_t request, Blocks blocks, std::uint32_t first, Keys keys) {
   for (std::uint32_t layer = 0; layer < geometry_.layers; ++layer)
     for (std::uint32_t plane = 0; plane < kPlanes; ++plane) {
       const auto wrong = pattern_.compare(keys, layer, plane, rows_of(layer, plane, keys.size()));

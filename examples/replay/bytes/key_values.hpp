@@ -66,7 +66,7 @@ class KeyValues final : public Memory {
   Store swap_blocks_;  // none without swap
   Stream stream_;      // ends before the stores do
   std::uint32_t piece_tokens_;
-  std::vector<unsigned char> buffer_;  // one piece: [layer][plane][token][head][dim]
+  std::vector<unsigned char> buffer_;                                   // one piece: [layer][plane][token][head][dim]
   std::unordered_map<std::uint64_t, std::vector<std::uint64_t>> keys_;  // of all tokens of a request that is alive
   std::vector<std::int32_t> table_;
   std::vector<std::int64_t> slots_;

@@ -30,9 +30,8 @@ std::uint64_t available_memory() {
 void refuse_what_does_not_fit(const Price &price, std::uint64_t most) {
   const std::uint64_t limit = most != 0 ? most : available_memory();
   if (price.bytes <= limit) return;
-  throw Failure("--store host: " + std::to_string(price.blocks) + " blocks x " +
-                std::to_string(price.bytes_per_block) + " bytes = " + std::to_string(price.bytes) + " bytes, and " +
-                std::to_string(limit) +
+  throw Failure("--store host: " + std::to_string(price.blocks) + " blocks x " + std::to_string(price.bytes_per_block) +
+                " bytes = " + std::to_string(price.bytes) + " bytes, and " + std::to_string(limit) +
                 (most != 0 ? " are allowed by --max-store-bytes" : " are available on this machine") +
                 ": take a smaller --pool-tokens, or a smaller geometry");
 }

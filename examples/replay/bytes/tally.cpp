@@ -9,9 +9,9 @@
 namespace replay {
 namespace {
 
-constexpr std::array<std::string_view, kMovedKinds> kNames{
-    "",       "write",         "read",    "gather",   "scatter", "zero", "blocks",
-    "copy_on_write", "partial", "swap_out", "swap_in", "save",    "load"};
+constexpr std::array<std::string_view, kMovedKinds> kNames{"",        "write",  "read",          "gather",  "scatter",
+                                                           "zero",    "blocks", "copy_on_write", "partial", "swap_out",
+                                                           "swap_in", "save",   "load"};
 
 std::uint32_t moved_kind(const akv_plan_record &record) {
   switch (record.kind) {

@@ -98,7 +98,8 @@ Options read_options(Words words) {
   Options options;
   Given given;
   std::vector<Flag> flags = trace_flags(options, given);
-  for (const auto &more : {chat_flags(options.chat, given), store_flags(options.store, given.store_flag), other_flags(options)})
+  for (const auto &more :
+       {chat_flags(options.chat, given), store_flags(options.store, given.store_flag), other_flags(options)})
     flags.insert(flags.end(), more.begin(), more.end());
   read_flags(words, flags, "arenakv replay --help");
   if (options.help) return options;
