@@ -20,8 +20,8 @@ Try `arenakv replay` first: it needs no file.
 
 constexpr char kReplayHelp[] = R"(usage: arenakv replay [flags]
 
-Send requests through a cache, without K/V memory by default: the same block allocator, prefix index and eviction that an
-inference server would use. Shows how much of the prompts is found in the cache, and what the bookkeeping costs.
+Send requests through a cache, without K/V memory by default: the same block allocator, prefix index and eviction that
+an inference server would use. Shows how much of the prompts is found in the cache, and what the bookkeeping costs.
 
 what is replayed
   --trace FILE        a recorded workload; without it, the built-in chat (below)
