@@ -30,7 +30,7 @@ akv_cache_config small(const LayerGroup &group) {
 
 // A cache with stores, and requests through both, as a replay would take them.
 struct Bench {
-  Geometry geometry{2, 3, 5, kDtypes[0]};
+  Geometry geometry = keys_and_values(2, 3, 5, AKV_DTYPE_F32);
   LayerGroup group{geometry};
   Cache cache{small(group)};
   KeyValues bytes;
@@ -190,16 +190,15 @@ TEST_CASE("bytes: bytes that no plan and no table asked for are told with their 
 }
 
 TEST_CASE("bytes: a pattern tells tokens, beginnings, domains, layers and planes apart, in rows of any length") {
-  Geometry geometry;
-  geometry.head_dim = GENERATE(1u, 3u, 4u, 7u, 64u);
+  const Geometry geometry = keys_and_values(2, 1, GENERATE(1u, 3u, 4u, 7u, 64u), AKV_DTYPE_F16);
   const Pattern pattern(geometry);
   const auto rows_of = [&](std::uint64_t domain, const List &tokens, std::uint32_t layer, std::uint32_t plane) {
     std::vector<std::uint64_t> keys;
     append_keys(domain, tokens, keys);
-    std::vector<unsigned char> rows(keys.size() * geometry.row_bytes());
+    std::vector<unsigned char> rows(keys.size() * geometry.row_bytes(0));
     pattern.fill(keys, layer, plane, rows.data());
     CHECK_FALSE(pattern.compare(keys, layer, plane, rows.data()));
-    const auto last = static_cast<std::ptrdiff_t>(geometry.row_bytes());
+    const auto last = static_cast<std::ptrdiff_t>(geometry.row_bytes(0));
     return std::vector<unsigned char>(rows.end() - last, rows.end());
   };
   const auto row = rows_of(0, {1, 2, 3}, 0, 0);
@@ -213,18 +212,17 @@ TEST_CASE("bytes: a pattern tells tokens, beginnings, domains, layers and planes
 }
 
 TEST_CASE("bytes: a difference is the first one, in any byte of a row") {
-  Geometry geometry;
-  geometry.head_dim = 7;  // 14 bytes: a whole word and a part of one
+  const Geometry geometry = keys_and_values(1, 1, 7, AKV_DTYPE_F16);  // 14 bytes: a whole word and a part of one
   const Pattern pattern(geometry);
   std::vector<std::uint64_t> keys;
   append_keys(0, kPrompt, keys);
-  std::vector<unsigned char> rows(keys.size() * geometry.row_bytes());
+  std::vector<unsigned char> rows(keys.size() * geometry.row_bytes(0));
   pattern.fill(keys, 0, 0, rows.data());
   for (std::size_t at = 0; at < rows.size(); ++at) {
     rows[at] ^= 1;
     const auto difference = pattern.compare(keys, 0, 0, rows.data());
     REQUIRE(difference);
-    CHECK(difference->token * geometry.row_bytes() + difference->byte == at);
+    CHECK(difference->token * geometry.row_bytes(0) + difference->byte == at);
     CHECK((difference->holds ^ difference->must) == 1);
     rows[at] ^= 1;
   }

@@ -20,7 +20,7 @@ NUMBERS = {  # flag: (least, most) of whole numbers
 }
 FRACTIONS = {"--turns": (1, 1000), "--think-seconds": (0, 1_000_000), "--system-share": (0, 1),
              "--message-tokens": (1, 16384), "--answer-tokens": (1, 2000)}
-FLAGS = [*NUMBERS, *FRACTIONS, "--trace", "--format", "--policy", "--json", "--verify", "--store", "--dtype"]
+FLAGS = [*NUMBERS, *FRACTIONS, "--trace", "--format", "--policy", "--json", "--verify", "--store", "--dtype", "--model"]
 
 
 class Words(command.CommandTest):

@@ -6,7 +6,7 @@ import command
 from command import mooncake, replay_as_json, run
 
 KEYS = {
-    "kind": str, "layers": int, "kv_heads": int, "head_dim": int, "dtype": str, "workers": int, "blocks": int,
+    "kind": str, "model": str, "layers": int, "planes": int, "kv_heads": int, "head_dim": int, "dtype": str, "workers": int, "blocks": int,
     "bytes_per_block": int, "price_bytes": int, "bytes": int, "bytes_written": int, "bytes_checked": int,
     "hits_checked_tokens": int, "freed_checked_tokens": int, "copies": dict, "planned_bytes": int,
     "bytes_match_plan": bool, "swap": dict,
@@ -19,7 +19,7 @@ SMALL = ("--limit", 200, "--pool-tokens", 60_000)
 class Flags(command.CommandTest):
     def test_they_go_with_a_store(self) -> None:
         for flag, value in {"--layers": 2, "--kv-heads": 2, "--head-dim": 4, "--dtype": "f32", "--max-store-bytes": 9,
-                            "--swap-every": 3, "--workers": 1}.items():
+                            "--swap-every": 3, "--workers": 1, "--model": "mistral-7b"}.items():
             self.refused(2, [flag, "--store host"], "replay", flag, value)
 
     def test_swap_tokens_go_with_swap_every_and_make_blocks_that_exist(self) -> None:
@@ -107,6 +107,23 @@ class Bytes(command.CommandTest):
             self.assertEqual(store["bytes_per_block"], 16 * bytes_per_token, dtype)
             self.agrees(store)
 
+    def test_a_model_has_its_bytes(self) -> None:
+        words = ("--limit", 20, "--pool-tokens", 4_000, "--max-live", 2, "--message-tokens", 50, "--store", "host")
+        for name, layers, planes, bytes_per_token, more in (
+                ("qwen2.5-0.5b", 24, 2, 24 * 2 * 2 * 64 * 2, ()), ("deepseek-v3", 2, 1, 2 * 576 * 2, ("--layers", 2)),
+                ("Mistral-7B", 1, 2, 8 * 128 * 2, ("--layers", 1, "--dtype", "f8"))):
+            store = replay_as_json(*words, "--model", name, *more)["store"]
+            self.assertEqual((store["layers"], store["planes"]), (layers, planes), name)
+            self.assertEqual(store["bytes_per_block"], 16 * bytes_per_token, name)
+            self.assertEqual(store["model"].lower(), name.lower())
+            self.agrees(store)
+
+    def test_a_model_is_told_and_keeps_its_heads(self) -> None:
+        self.refused(2, ["--model", "'gpt-9'"], "replay", "--store", "host", "--model", "gpt-9")
+        self.refused(2, ["--head-dim", "--model"], "replay", "--store", "host", "--model", "mistral-7b", "--head-dim", 4)
+        self.refused(2, ["--layers", "'33'", "has 32"], "replay", "--store", "host", "--model", "mistral-7b",
+                     "--layers", 33)
+
     def test_every_nth_request_is_swapped(self) -> None:
         numbers = replay_as_json(*SMALL, "--store", "host", "--swap-every", 4, "--verify", "--workers", 1)
         store, swap = numbers["store"], numbers["store"]["swap"]
@@ -130,7 +147,7 @@ class Bytes(command.CommandTest):
     def test_people_are_told(self) -> None:
         done = run("replay", *SMALL, "--store", "host", "--swap-every", 9, "--layers", 2)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
-        for pattern in (r"store +[\d,]+ +bytes: [\d,]+ blocks x 1,024, 2 layer\(s\)", r"written +[\d,]+ ", r"checked +[\d,]+ ",
+        for pattern in (r"store +[\d,]+ +bytes: [\d,]+ blocks x 1,024, 2 layers, KV heads 1 of 8 in f16", r"written +[\d,]+ ", r"checked +[\d,]+ ",
                         r"by swap_out +[\d,]+ +bytes as planned", r"swapped +22 +requests out and in again"):
             self.assertTrue(re.search(pattern, done.stdout), (pattern, done.stdout))
 

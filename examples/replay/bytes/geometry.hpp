@@ -1,8 +1,9 @@
-// geometry.hpp: how many bytes a token has in the replay's own model: layers of keys and values, all alike.
+// geometry.hpp: how many bytes a token has in a replay: a number of equal layers, of keys and values, or of a latent.
 // It knows numbers; no store and no cache.
 #pragma once
 
 #include "arenakv.h"
+#include "dtypes.hpp"
 
 #include <array>
 #include <cstdint>
@@ -10,43 +11,41 @@
 
 namespace replay {
 
-struct Dtype {
-  std::string_view name;
-  std::uint32_t code;  // AKV_DTYPE_*
-  std::uint32_t bits;
-};
-
-constexpr std::array<Dtype, 6> kDtypes{{{"f32", AKV_DTYPE_F32, 32},
-                                        {"f16", AKV_DTYPE_F16, 16},
-                                        {"bf16", AKV_DTYPE_BF16, 16},
-                                        {"f8", AKV_DTYPE_F8_E4M3, 8},
-                                        {"i8", AKV_DTYPE_I8, 8},
-                                        {"i4", AKV_DTYPE_I4, 4}}};
-
-constexpr std::uint32_t kPlanes = 2;  // keys, values
-constexpr std::array<std::string_view, kPlanes> kPlaneNames{"keys", "values"};
-
-// The default is the least that tells layers of bytes apart: the bookkeeping under it is that of any model.
+// The default is the least that tells layers of bytes apart: the bookkeeping above it is that of any model.
 struct Geometry {
   std::uint32_t layers = 1;
-  std::uint32_t kv_heads = 1;
-  std::uint32_t head_dim = 8;
-  Dtype dtype = kDtypes[1];
+  std::uint32_t num_planes = 2;
+  std::array<akv_plane, 2> planes{
+      {{AKV_PLANE_KEYS, AKV_DTYPE_F16, 1, 8, 0, 0}, {AKV_PLANE_VALUES, AKV_DTYPE_F16, 1, 8, 0, 0}}};
 
   // Of a token in one plane of one layer.
-  std::uint64_t row_bytes() const { return std::uint64_t{kv_heads} * head_dim * dtype.bits / 8; }
-  std::uint64_t bytes_per_token() const { return row_bytes() * kPlanes * layers; }
+  std::uint64_t row_bytes(std::uint32_t plane) const {
+    const akv_plane &one = planes[plane];
+    return std::uint64_t{one.kv_heads} * one.head_dim * kDtypeBits[one.dtype - 1] / 8;
+  }
+  std::uint64_t bytes_per_layer() const { return row_bytes(0) + (num_planes == 2 ? row_bytes(1) : 0); }
+  std::uint64_t bytes_per_token() const { return bytes_per_layer() * layers; }
+
+  std::string_view plane_name(std::uint32_t plane) const {
+    const std::uint32_t role = planes[plane].role;
+    return role == AKV_PLANE_KEYS ? "keys" : role == AKV_PLANE_VALUES ? "values" : "latent";
+  }
 };
 
-// The same as the library wants it. The configuration points in here.
+// Keys and values of these heads.
+inline Geometry keys_and_values(std::uint32_t layers, std::uint32_t kv_heads, std::uint32_t head_dim,
+                                std::uint32_t dtype) {
+  Geometry geometry;
+  geometry.layers = layers;
+  for (akv_plane &plane : geometry.planes) plane = {plane.role, dtype, kv_heads, head_dim, 0, 0};
+  return geometry;
+}
+
+// The same as the library wants it. The configuration points in here, and into the geometry.
 class LayerGroup {
  public:
-  explicit LayerGroup(const Geometry &geometry) {
-    constexpr std::uint32_t roles[kPlanes] = {AKV_PLANE_KEYS, AKV_PLANE_VALUES};
-    for (std::uint32_t i = 0; i < kPlanes; ++i)
-      planes_[i] = {roles[i], geometry.dtype.code, geometry.kv_heads, geometry.head_dim, 0, 0};
-    group_ = {AKV_RULE_FULL, geometry.layers, kPlanes, sizeof(akv_plane), planes_.data(), 0, 0};
-  }
+  explicit LayerGroup(const Geometry &geometry)
+      : group_{AKV_RULE_FULL, geometry.layers, geometry.num_planes, sizeof(akv_plane), geometry.planes.data(), 0, 0} {}
   LayerGroup(const LayerGroup &) = delete;
   LayerGroup &operator=(const LayerGroup &) = delete;
 
@@ -57,8 +56,7 @@ class LayerGroup {
   }
 
  private:
-  std::array<akv_plane, kPlanes> planes_{};
-  akv_layer_group group_{};
+  akv_layer_group group_;
 };
 
 }  // namespace replay

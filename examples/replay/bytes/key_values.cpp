@@ -39,7 +39,8 @@ KeyValues::KeyValues(akv_cache *cache, const Geometry &geometry, std::uint32_t w
 }
 
 unsigned char *KeyValues::rows_of(std::uint32_t layer, std::uint32_t plane, std::size_t tokens) {
-  return buffer_.data() + (std::size_t{layer} * kPlanes + plane) * tokens * geometry_.row_bytes();
+  const std::uint64_t before = layer * geometry_.bytes_per_layer() + (plane == 0 ? 0 : geometry_.row_bytes(0));
+  return buffer_.data() + before * tokens;
 }
 
 // What is cached is checked before anything is written. Nothing is committed before it is written.
@@ -155,7 +156,7 @@ void KeyValues::check_tokens(const char *when, std::uint64_t request, akv_store 
 
 void KeyValues::compare_piece(const char *when, std::uint64_t request, Blocks blocks, std::uint32_t first, Keys keys) {
   for (std::uint32_t layer = 0; layer < geometry_.layers; ++layer)
-    for (std::uint32_t plane = 0; plane < kPlanes; ++plane) {
+    for (std::uint32_t plane = 0; plane < geometry_.num_planes; ++plane) {
       const auto wrong = pattern_.compare(keys, layer, plane, rows_of(layer, plane, keys.size()));
       if (!wrong) continue;
       const std::size_t position = first + wrong->token;
@@ -164,8 +165,8 @@ void KeyValues::compare_piece(const char *when, std::uint64_t request, Blocks bl
       throw Refused("store: request " + text(request) + ", " + when + ": block " +
                     std::to_string(blocks[position / block_tokens_]) + ", token " + text(position % block_tokens_) +
                     " (position " + text(position) + "), plane " + text(plane) + " (" +
-                    std::string(kPlaneNames[plane]) + ") of layer " + text(layer) + ": byte " + text(wrong->byte) +
-                    " " + bytes);
+                    std::string(geometry_.plane_name(plane)) + ") of layer " + text(layer) + ": byte " +
+                    text(wrong->byte) + " " + bytes);
     }
 }
 
@@ -176,14 +177,14 @@ void KeyValues::write_tokens(Keys keys, Slots slots) {
   for (std::size_t first = 0, count = 0; first < keys.size(); first += count) {
     count = std::min<std::size_t>(piece_tokens_, keys.size() - first);
     for (std::uint32_t layer = 0; layer < geometry_.layers; ++layer) {
-      akv_token_data planes[kPlanes]{};
-      for (std::uint32_t plane = 0; plane < kPlanes; ++plane) {
+      akv_token_data planes[2]{};
+      for (std::uint32_t plane = 0; plane < geometry_.num_planes; ++plane) {
         planes[plane].plane = plane;
         planes[plane].data = rows_of(layer, plane, count);
         pattern_.fill(keys.subspan(first, count), layer, plane, rows_of(layer, plane, count));
       }
       check(akv_copy_write_tokens(blocks_.get(), layer, slots.data() + first, static_cast<std::uint32_t>(count), planes,
-                                  kPlanes, sizeof planes[0], stream_.get()),
+                                  geometry_.num_planes, sizeof planes[0], stream_.get()),
             "akv_copy_write_tokens");
     }
     stream_.wait();  // the buffer is filled again

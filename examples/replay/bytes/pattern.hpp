@@ -26,7 +26,7 @@ inline void append_keys(std::uint64_t domain, std::span<const std::int32_t> toke
 
 class Pattern {
  public:
-  explicit Pattern(const Geometry &geometry) : row_bytes_(geometry.row_bytes()) {}
+  explicit Pattern(const Geometry &geometry) : geometry_(geometry) {}
 
   // One token after the other, packed: what one plane of one layer holds for these keys.
   void fill(Keys keys, std::uint32_t layer, std::uint32_t plane, unsigned char *rows) const;
@@ -42,9 +42,9 @@ class Pattern {
 
  private:
   template <class Row>
-  void make_row(std::uint64_t seed, Row row) const;
+  static void make_row(std::uint64_t seed, std::uint64_t row_bytes, Row row);
 
-  std::uint64_t row_bytes_;
+  Geometry geometry_;
 };
 
 }  // namespace replay

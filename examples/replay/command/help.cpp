@@ -42,10 +42,11 @@ what is told
 with real bytes
   --store host        K/V memory under the cache, on the host: a pattern is written for every token, and checked at
                       every hit, copy and swap, and before every free. What does not fit is refused with its price
-  --layers N          of the model whose K/V they are, 1 to 65535; default 1
+  --model NAME        the K/V of a model, by name or config.json (arenakv plan --list); default: the four numbers below
+  --layers N          1 to 65535; default 1, or all of the model's
   --kv-heads N        of a layer, 1 to 65535; default 1
   --head-dim N        elements of a head, 1 to 65535; default 8
-  --dtype DTYPE       f32, f16 (default), bf16, f8, i8 or i4
+  --dtype DTYPE       f32, f16, bf16, f8, i8 or i4; default f16, or the model's
   --max-store-bytes N what stores may take, 1 to 18446744073709551615; default: the memory that is available
   --swap-every N      every N-th request is swapped out and in again between its prompt and its output, 1 to 10000000.
                       Every second of these shares what is still cached; the others, the first one too, publish nothing

@@ -8,6 +8,7 @@
 #include "command/json_file.hpp"
 #include "command/report.hpp"
 #include "command/results_json.hpp"
+#include "command/store_geometry.hpp"
 #include "error.hpp"
 #include "progress.hpp"
 #include "verify/verifier.hpp"
@@ -48,22 +49,23 @@ Price add_store(const StoreOptions &options, const LayerGroup &group, akv_cache_
   return price;
 }
 
-Results::Store describe_store(const StoreOptions &options, const Price &price, std::uint32_t num_swap_blocks,
-                              const KeyValues &bytes) {
-  return {options.geometry, price,          bytes.store_bytes(), options.workers, options.swap_every,
-          num_swap_blocks,  bytes.totals(), bytes.tally(),       bytes.finish()};
+Results::Store describe_store(const StoreOptions &options, const NamedGeometry &named, const Price &price,
+                              std::uint32_t num_swap_blocks, const KeyValues &bytes) {
+  Results::Store store{named.model,        named.geometry,  price,          bytes.store_bytes(), options.workers,
+                       options.swap_every, num_swap_blocks, bytes.totals(), bytes.tally(),       bytes.finish()};
+  return store;
 }
 
 Results replay_workload(const Options &options, Workload &workload) {
   const auto begin = std::chrono::steady_clock::now();
   akv_cache_config config = make_config(options, workload);
-  const LayerGroup group(options.store.geometry);
+  const NamedGeometry named = geometry_of(options.store);
+  const LayerGroup group(named.geometry);
   const Price price = options.store.host ? add_store(options.store, group, config) : Price{};
   const Cache cache(config);
   const auto verifier = options.verify ? std::make_unique<Verifier>(cache.get(), options.max_live) : nullptr;
-  const auto bytes = options.store.host
-                         ? std::make_unique<KeyValues>(cache.get(), options.store.geometry, options.store.workers)
-                         : nullptr;
+  const auto bytes =
+      options.store.host ? std::make_unique<KeyValues>(cache.get(), named.geometry, options.store.workers) : nullptr;
   Replayer replayer(cache.get(), options.max_live, verifier.get());
   if (bytes != nullptr) replayer.use(bytes.get(), options.store.swap_every);
   {
@@ -80,7 +82,7 @@ Results replay_workload(const Options &options, Workload &workload) {
     verifier->finish();
     results.verified = {verifier->block_lru().hit_ratio(), verifier->block_lru().evicted_blocks()};
   }
-  if (bytes != nullptr) results.store = describe_store(options.store, price, config.num_swap_blocks, *bytes);
+  if (bytes != nullptr) results.store = describe_store(options.store, named, price, config.num_swap_blocks, *bytes);
   results.workload = workload.name();
   results.pool_tokens = options.pool_tokens;
   results.max_live = options.max_live;

@@ -29,6 +29,7 @@ struct Results {
   std::optional<Verified> verified;
 
   struct Store {
+    std::string model;  // empty: none
     Geometry geometry;
     Price price;
     std::uint64_t bytes;  // of the reservations

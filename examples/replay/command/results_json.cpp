@@ -27,10 +27,12 @@ Json store_as_json(const Results::Store &store) {
                                                    {"planned_bytes", store.planned.planned_bytes(moved.kind)}};
   return {
       {"kind", "host"},
+      {"model", store.model},
       {"layers", store.geometry.layers},
-      {"kv_heads", store.geometry.kv_heads},
-      {"head_dim", store.geometry.head_dim},
-      {"dtype", store.geometry.dtype.name},
+      {"planes", store.geometry.num_planes},
+      {"kv_heads", store.geometry.planes[0].kv_heads},
+      {"head_dim", store.geometry.planes[0].head_dim},
+      {"dtype", dtype_name(store.geometry.planes[0].dtype)},
       {"workers", store.workers},
       {"blocks", store.price.blocks},
       {"bytes_per_block", store.price.bytes_per_block},
