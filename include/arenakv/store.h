@@ -64,7 +64,8 @@ typedef struct akv_store_config {
   uint32_t unused;           /* 0 */
   const uint32_t *layers;    /* which layers of the cache are stored, ascending: a shard, or a selection (row B13) */
   const akv_region *regions;
-  akv_tracker *tracker;      /* where the reservation is recorded, as KV cache or swap (memory.h); NULL: nowhere */
+  akv_tracker *tracker;      /* where the library's memory is recorded, as KV cache or swap (memory.h); it can't be
+                              * destroyed before the store. NULL: nowhere */
 } akv_store_config;
 
 #define AKV_STORE_CONFIG_INIT {sizeof(akv_store_config), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, NULL, NULL, NULL}
@@ -76,7 +77,7 @@ typedef struct akv_store_config {
  * Fails    as every call, INVALID_ARGUMENT (a layer, head or stride that does not fit the geometry), OUT_OF_RANGE (a
  *          region of the caller's is too small: the message names region and bytes), OUT_OF_MEMORY, UNSUPPORTED
  *          (another device; swap blocks of a cache that has none; heads apart where 4-bit elements, or in a shard
- *          scales, can't be), NO_OBJECTS.
+ *          scales, can't be), NO_OBJECTS, and as akv_tracker_record() of a tracker.
  * Owns     end it with akv_store_destroy(). The caller's regions stay the caller's and must outlive it. */
 AKV_SETUP AKV_NODISCARD akv_status
 akv_store_create(akv_cache *cache, const akv_store_config *config, akv_store **out_store) AKV_NOEXCEPT;

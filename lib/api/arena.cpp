@@ -10,7 +10,6 @@ using namespace akv;
 
 namespace {
 
-using Trackers = ObjectTable<MemoryTracker, akv_tracker>;
 
 // A call on one pool.
 class InPool {

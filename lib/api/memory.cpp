@@ -8,7 +8,6 @@ using namespace akv;
 
 namespace {
 
-using Trackers = ObjectTable<MemoryTracker, akv_tracker>;
 
 constexpr std::uint32_t kTrackerConfigV1 = 8;
 constexpr std::uint32_t kAllocationV1 = 16;

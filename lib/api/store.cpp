@@ -18,7 +18,6 @@ Status read_config(const akv_store_config *from, akv_store_config &to) noexcept 
   if (to.unused != 0) return fail(AKV_ERROR_UNSUPPORTED, "unused is %llu, must be 0", to.unused);
   if (to.device != AKV_DEVICE_HOST)
     return fail(AKV_ERROR_UNSUPPORTED, "device %llu: this build has stores of the host (0) only", to.device);
-  if (to.tracker != nullptr) return fail(AKV_ERROR_UNSUPPORTED, "a tracker of stores is not in this release");
   if (to.columns > AKV_STORE_SWAP_BLOCKS)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "columns is %llu, must be 0 or 1", to.columns);
   AKV_TRY(check_array(to.layers, to.num_layers, "layers"));
@@ -52,8 +51,10 @@ akv_status akv_store_create(akv_cache *cache, const akv_store_config *config, ak
   AKV_TRY(read_config(config, ours));
   StoreShape shape;
   AKV_TRY(read_shape(cache, ours.columns, shape));
+  Trackers::Ref tracker;
+  if (ours.tracker != nullptr) AKV_TRY(Trackers::find(ours.tracker, tracker));
   std::unique_ptr<Store> store;
-  AKV_TRY(Store::create(shape, ours, store));
+  AKV_TRY(Store::create(shape, ours, std::move(tracker), store));
   return Stores::create(std::move(store), *out_store);
 }
 

@@ -45,7 +45,8 @@ bool StoreShape::same_tokens(const StoreShape &other) const noexcept {
          std::memcmp(geometry.planes, other.geometry.planes, planes * sizeof(akv_plane)) == 0;
 }
 
-Status Store::create(const StoreShape &shape, const akv_store_config &config, std::unique_ptr<Store> &out) noexcept {
+Status Store::create(const StoreShape &shape, const akv_store_config &config, Trackers::Ref tracker,
+                     std::unique_ptr<Store> &out) noexcept {
   std::unique_ptr<Store> store(new (std::nothrow) Store);
   if (store == nullptr) return fail(AKV_ERROR_OUT_OF_MEMORY, "the host has no %llu bytes for a store", sizeof(Store));
   store->shape_ = shape;
@@ -60,21 +61,34 @@ Status Store::create(const StoreShape &shape, const akv_store_config &config, st
   request.block_tokens = shape.block_tokens;
   request.columns = shape.num_blocks + 1;
   AKV_TRY(store->layout_.choose(shape.geometry, request));
-  if (config.num_regions != 0) {
-    AKV_TRY(store->take_regions(config));
-  } else {
-    AKV_TRY(store->layout_.place());
-    if (store->memory_.map(store->layout_.bytes(), (config.flags & AKV_STORE_SMALL_PAGES) != 0) != AKV_OK)
-      return fail(
-          AKV_ERROR_OUT_OF_MEMORY,
-          "the host has no %llu bytes for a KV store: %llu blocks of %llu tokens, %llu layers, %llu bytes a block",
-          store->layout_.bytes(), request.columns, request.block_tokens, request.num_layers,
-          store->layout_.bytes_per_block());
-    store->bytes_ = store->memory_.bytes();
-  }
+  store->tracker_ = std::move(tracker);
+  AKV_TRY(config.num_regions != 0 ? store->take_regions(config) : store->reserve(config));
   AKV_TRY(store->marks_.map(std::uint64_t{request.columns} * sizeof(std::uint64_t), true));
   store->epoch_ = epochs.fetch_add(1, std::memory_order_relaxed) + 1;
   out = std::move(store);
+  return AKV_OK;
+}
+
+Store::~Store() {
+  if (record_ != 0) static_cast<void>(tracker_->forget(&record_, 1));
+}
+
+// One mapping, told to the tracker first: what its limit refuses is never asked of the host.
+Status Store::reserve(const akv_store_config &config) noexcept {
+  AKV_TRY(layout_.place());
+  if (tracker_) {
+    const std::uint32_t purpose = columns_kind_ == AKV_STORE_BLOCKS ? AKV_PURPOSE_KV_CACHE : AKV_PURPOSE_SWAP;
+    AKV_TRY(tracker_->record(
+        1, [&](std::uint32_t) { return MemoryTracker::Allocation{AKV_DEVICE_HOST, purpose - 1, layout_.bytes()}; },
+        [&](std::uint32_t, std::uint64_t record) { record_ = record; }));
+  }
+  const LayoutRequest &request = layout_.request();
+  if (memory_.map(layout_.bytes(), (config.flags & AKV_STORE_SMALL_PAGES) != 0) != AKV_OK)
+    return fail(
+        AKV_ERROR_OUT_OF_MEMORY,
+        "the host has no %llu bytes for a KV store: %llu blocks of %llu tokens, %llu layers, %llu bytes a block",
+        layout_.bytes(), request.columns, request.block_tokens, request.num_layers, layout_.bytes_per_block());
+  bytes_ = memory_.bytes();
   return AKV_OK;
 }
 

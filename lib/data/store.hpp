@@ -6,6 +6,7 @@
 #include "obs/copy_stats.hpp"
 #include "data/host_memory.hpp"
 #include "data/layout.hpp"
+#include "mem/memory_tracker.hpp"
 
 #include <memory>
 
@@ -26,8 +27,13 @@ class Store {
   static constexpr ObjectType kType = ObjectType::store;
   static constexpr const char *kName = "store";
 
-  // `config` has been read and its flags checked; its arrays are the caller's.
-  static Status create(const StoreShape &shape, const akv_store_config &config, std::unique_ptr<Store> &out) noexcept;
+  // `config` has been read and its flags checked; its arrays are the caller's. `tracker`: none, or who is told.
+  static Status create(const StoreShape &shape, const akv_store_config &config, Trackers::Ref tracker,
+                       std::unique_ptr<Store> &out) noexcept;
+  Store() noexcept = default;
+  ~Store();
+  Store(const Store &) = delete;
+  Store &operator=(const Store &) = delete;
 
   const Layout &layout() const noexcept { return layout_; }
   const StoreShape &shape() const noexcept { return shape_; }
@@ -66,6 +72,7 @@ class Store {
   }
 
  private:
+  Status reserve(const akv_store_config &config) noexcept;
   Status choose_layers(const akv_store_config &config) noexcept;
   Status take_regions(const akv_store_config &config) noexcept;
   Status check_region(const akv_region &region, std::uint32_t layer, std::uint32_t plane) const noexcept;
@@ -82,6 +89,8 @@ class Store {
   std::unique_ptr<akv_region[]> regions_;    // the caller's memory; nullptr: ours
   HostMemory memory_;
   HostMemory marks_;
+  Trackers::Ref tracker_;
+  std::uint64_t record_ = 0;  // of our memory in the tracker
   std::uint64_t bytes_ = 0;
   std::uint64_t epoch_ = 0;
   std::atomic<std::uint64_t> marks_made_{0};

@@ -107,4 +107,6 @@ Status MemoryTracker::record(std::uint32_t count, Read read, Write write) noexce
   return AKV_OK;
 }
 
+using Trackers = ObjectTable<MemoryTracker, akv_tracker>;
+
 }  // namespace akv

@@ -144,7 +144,7 @@ TEST_CASE("store: E6 values outside their sets and shards that do not exist are 
   CHECK(try_create(cache, [](Config &c) { c.flags = 2; }) == unsupported);
   CHECK(try_create(cache, [](Config &c) { c.device = 1; }) == unsupported);
   CHECK(try_create(cache, [](Config &c) { c.unused = 1; }) == unsupported);
-  CHECK(try_create(cache, [](Config &c) { c.tracker = reinterpret_cast<akv_tracker *>(&c); }) == unsupported);
+  CHECK(try_create(cache, [](Config &c) { c.tracker = reinterpret_cast<akv_tracker *>(&c); }) == AKV_ERROR_BAD_HANDLE);
   CHECK(try_create(cache, [](Config &c) { c.layout = 2; }) == invalid);
   CHECK(try_create(cache, [](Config &c) { c.heads = 2; }) == invalid);
   CHECK(try_create(cache, [](Config &c) { c.columns = 2; }) == invalid);
@@ -289,6 +289,32 @@ TEST_CASE("store: B2 a warm-up touches every byte, tells its progress, stops whe
             store, [](void *, std::uint64_t, std::uint64_t) -> std::int32_t { throw 1; }, nullptr) ==
         AKV_ERROR_CALLBACK);
   OK(akv_store_warm_up(store, nullptr, nullptr));
+}
+
+TEST_CASE("store: E4 its reservation is in the tracker, as KV cache or swap, and leaves it with the store") {
+  const KvCache cache(kv_shapes()[0]);
+  akv_tracker *tracker = nullptr;
+  OK(akv_tracker_create(nullptr, &tracker));
+  const auto tracked = [tracker](std::uint32_t purpose) {
+    akv_memory_totals totals = AKV_MEMORY_TOTALS_INIT;
+    OK(akv_tracker_read_totals(tracker, AKV_DEVICE_HOST, purpose, &totals));
+    return totals.bytes;
+  };
+  {
+    const KvStore store(cache, [tracker](akv_store_config &c) { c.tracker = tracker; });
+    const KvStore swap(cache,
+                       [tracker](akv_store_config &c) { c.tracker = tracker, c.columns = AKV_STORE_SWAP_BLOCKS; });
+    const OwnRegions own(cache, false, 0);
+    const KvStore callers(cache, [&](akv_store_config &c) { c.tracker = tracker, own.put_into(c); });
+    CHECK(tracked(AKV_PURPOSE_KV_CACHE) == 2 * 2 * 512);  // layers x planes x 7 blocks of 64 bytes, aligned
+    CHECK(tracked(AKV_PURPOSE_SWAP) == 2 * 2 * 512);
+    CHECK(akv_tracker_destroy(tracker) == AKV_ERROR_BUSY);
+    OK(akv_tracker_set_limit(tracker, AKV_DEVICE_HOST, 5000));
+    CHECK(try_create(cache, [tracker](akv_store_config &c) { c.tracker = tracker; }) == AKV_ERROR_OUT_OF_MEMORY);
+    CHECK(tracked(AKV_PURPOSE_KV_CACHE) == 2 * 2 * 512);
+  }
+  CHECK((tracked(AKV_PURPOSE_KV_CACHE) == 0 && tracked(AKV_PURPOSE_SWAP) == 0));
+  OK(akv_tracker_destroy(tracker));
 }
 
 TEST_CASE("store: A22 E3 its memory goes with it, and a store in use can't be destroyed") {
