@@ -231,19 +231,19 @@ TEST_CASE(
   Cache cache;
   const akv_ticket older = cache.open_ticket();  // so that none that is newer is settled
   const akv_sequence whole = cache.create(count_up(0, 8)).sequence, cut = cache.create(count_up(100, 8)).sequence;
-  cache.commit(whole, 3);
-  cache.commit(cut, 3);
+  cache.commit(whole, 4);
+  cache.commit(cut, 4);
   const akv_ticket ticket = cache.open_ticket();
   cache.commit(whole, 8, ticket);
   cache.commit(cut, 8, ticket);
-  const akv_sequence front = cache.fork(whole, 2), same = cache.fork(whole, 5);
-  OK(akv_sequence_truncate(cache, cut, 3, AKV_TRUNCATE_KEEP_BLOCKS));
+  const akv_sequence front = cache.fork(whole, 3), same = cache.fork(whole, 5);
+  OK(akv_sequence_truncate(cache, cut, 4, AKV_TRUNCATE_KEEP_BLOCKS));
   CHECK(cache.info(front).wait == AKV_NONE);
   CHECK(cache.info(cut).wait == AKV_NONE);
   CHECK((cache.info(same).wait == ticket && cache.info(whole).wait == ticket));
   CHECK(cache.give_up(ticket) == 2);
-  CHECK((cache.info(front).sound_tokens == 2 && cache.info(front).wait == AKV_NONE));
-  CHECK((cache.info(cut).sound_tokens == 3 && cache.info(cut).wait == AKV_NONE));
+  CHECK((cache.info(front).sound_tokens == 3 && cache.info(front).wait == AKV_NONE));
+  CHECK((cache.info(cut).sound_tokens == 4 && cache.info(cut).wait == AKV_NONE));
   for (const akv_sequence s : {front, cut}) {
     akv_plan plan = AKV_NONE;
     OK(akv_sequence_swap_out(cache, s, &plan));
