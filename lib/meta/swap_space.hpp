@@ -76,7 +76,7 @@ class SwapSpace {
       for (std::uint32_t undone = 0; undone < i; ++undone) lent_[ids[undone]] = 1;
       return i;
     }
-    pool_.give_back(ids, count);
+    if (count != 0) pool_.give_back(ids, count);  // without swap blocks there is no pool
     num_lent_ -= count;
     return count;
   }

@@ -279,6 +279,10 @@ TEST_CASE("swap: D6 swapping in what is not swapped, and a cache without swap bl
   std::int32_t block = 0;
   CHECK(akv_swap_acquire(without, 1, &block) == AKV_ERROR_UNSUPPORTED);
   CHECK(akv_swap_release(without, &block, 1) == AKV_ERROR_BAD_HANDLE);
+  const akv_ticket ticket = without.open_ticket();
+  OK(akv_swap_release(without, nullptr, 0));  // none of none: there is no pool to give them back to
+  without.retire(ticket);
+  OK(akv_swap_release(without, nullptr, 0));
 }
 
 TEST_CASE("swap: D6 a child keeps the blocks that its swapped parent had, and the parent comes back to them") {

@@ -57,7 +57,7 @@ void Run::ask_for_extent() {
 }
 
 void Run::acquire_or_release_swap() {
-  if (!model_.acquired.empty() && random_.one_in(2)) {
+  if (model_.acquired.empty() ? random_.one_in(8) : random_.one_in(2)) {
     std::vector<std::int32_t> blocks;
     for (const std::int32_t block : model_.acquired)
       if (random_.one_in(2)) blocks.push_back(block);

@@ -116,6 +116,7 @@ MUTANTS = (
     Mutant("swap blocks come back when a way out is finished, not when it is abandoned", "lib/meta/swap.cpp",
            "      swap_.give_back(s.table + s.num_blocks, rest_[slot].swap_blocks);\n"
            "      rest_[slot].swap = Swap::none;\n",
+           "      swap_.give_back(s.table + s.num_blocks, 0);\n"
            "      rest_[slot].swap = Swap::none;\n", "swap:*", True),
     Mutant("what a plan swaps is published while it is read", "lib/meta/publish.cpp",
            "rest.no_publish != 0 || rest.swap != Swap::none)",
