@@ -20,6 +20,7 @@
  *   copy.h       what moves KV bytes, all of it counted
  *   copy_pager.h the coldest sequences go out when the cache is full, and come back on use
  *   arena.h      page pools: pages recycled without a lock, and arenas of tensors that grow in place
+ *   copy_tensor.h bytes to and from an arena's tensors
  *   memory.h     a tracker: who has how much memory, where and for what
  *   image.h      one saved sequence as bytes: checked, written to a file and read back
  *   copy_image.h sequences become images, and images sequences
@@ -39,6 +40,7 @@
 #include "arenakv/copy.h"
 #include "arenakv/copy_image.h"
 #include "arenakv/copy_pager.h"
+#include "arenakv/copy_tensor.h"
 #include "arenakv/geometry.h"
 #include "arenakv/host.h"
 #include "arenakv/image.h"

@@ -7,10 +7,14 @@
 
 namespace replay {
 
-void fail_with_library_error(const char *call, akv_status status) {
+std::string library_error() {
   char text[512];
   akv_last_error(text, sizeof text);
-  throw Failure(std::string(call) + "() answered " + akv_status_name(status) + ": " + text);
+  return text;
+}
+
+void fail_with_library_error(const char *call, akv_status status) {
+  throw Failure(std::string(call) + "() answered " + akv_status_name(status) + ": " + library_error());
 }
 
 Cache::~Cache() {

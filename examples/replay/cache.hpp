@@ -3,7 +3,12 @@
 
 #include "arenakv.h"
 
+#include <string>
+
 namespace replay {
+
+// What the library says about the last call of this thread that failed.
+std::string library_error();
 
 // Throw a Failure that says what `call` answered and why, in the library's words.
 [[noreturn]] void fail_with_library_error(const char *call, akv_status status);

@@ -19,6 +19,7 @@
 
 #include "base.h"
 #include "memory.h"
+#include "view.h"
 
 AKV_BEGIN_DECLS
 
@@ -201,6 +202,16 @@ akv_tensor_extend(akv_page_pool *pool, akv_tensor tensor, uint64_t bytes, uint64
  * Fails    as every call. */
 AKV_META AKV_NODISCARD akv_status
 akv_tensor_read_view(akv_page_pool *pool, akv_tensor tensor, akv_memory_view *out_view) AKV_NOEXCEPT;
+
+/* The bytes that a tensor has now, from byte `offset` on, as a packed tensor of this dtype (view.h) and shape; one of
+ * the sizes may be -1: whatever is left. It stays right while the tensor grows; its epoch is akv_memory_view's.
+ * META     O(dimensions), no lock.
+ * Thread   any.
+ * Fails    as every call, INVALID_ARGUMENT (a shape, or a dtype of less than a byte), OUT_OF_RANGE (more than it has).
+ */
+AKV_META AKV_NODISCARD akv_status
+akv_tensor_read_shape(akv_page_pool *pool, akv_tensor tensor, uint64_t offset, uint32_t dtype, const int64_t *shape,
+                      uint32_t num_dimensions, akv_view *out_view) AKV_NOEXCEPT;
 
 /* Open a ticket: from now on pages that go back wait for it.
  * META     O(1); one short lock.

@@ -159,7 +159,10 @@ enum {
   AKV_MOVED_OUT = 9,           /* AKV_PLAN_SWAP_OUT */
   AKV_MOVED_IN = 10,           /* AKV_PLAN_SWAP_IN */
   AKV_MOVED_SAVE = 11,         /* copy_image.h */
-  AKV_MOVED_LOAD = 12
+  AKV_MOVED_LOAD = 12,
+  AKV_MOVED_TO_TENSOR = 13,    /* copy_tensor.h */
+  AKV_MOVED_FROM_TENSOR = 14,
+  AKV_MOVED_TENSOR = 15
 };
 
 /* One line for each kind and direction that has moved anything: bytes are counted when they have been moved, on the

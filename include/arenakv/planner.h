@@ -1,8 +1,10 @@
 /* planner.h: how much fits into a memory, and what memory so much takes. Numbers only: nothing here allocates.
  *
  * What is counted is a store in the default layout: a region for each layer and plane, in each of them a place for
- * every block and for the null block, and each region padded to the alignment. Not counted is the metadata on the host:
- * akv_cache_config_sizes() tells that. A call refuses the fields of a request that it has no use for: they must be 0.
+ * every block and for the null block, and each region padded to the alignment. Not counted: what the system adds to a
+ * reservation (its whole last page: on the host 2 MiB, or 4 KiB with AKV_STORE_SMALL_PAGES), and the metadata on the
+ * host, which akv_cache_config_sizes() tells.
+ * A call refuses the fields of a request that it has no use for: they must be 0.
  *
  *   akv_planner_fit        bytes -> blocks, tokens, sequences
  *   akv_planner_need       sequences x context -> bytes

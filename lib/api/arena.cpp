@@ -1,7 +1,8 @@
 // arena.cpp: thunks of arena.h.
 #include "api/arena_config.hpp"
 #include "api/thunk.hpp"
-#include "order/arena_pool.hpp"
+#include "data/copy_tensors.hpp"
+#include "data/view.hpp"
 
 #include <algorithm>
 
@@ -9,7 +10,6 @@ using namespace akv;
 
 namespace {
 
-using Pools = ObjectTable<ArenaPool, akv_page_pool>;
 
 // A call on one pool.
 class InPool {
@@ -263,6 +263,24 @@ akv_status akv_tensor_read_view(akv_page_pool *pool, akv_tensor tensor, akv_memo
                              at.owner,
                              static_cast<std::uint32_t>(at.content),
                              at.page};
+  write_struct(view, out_view);
+  return AKV_OK;
+}
+
+akv_status akv_tensor_read_shape(akv_page_pool *pool, akv_tensor tensor, uint64_t offset, uint32_t dtype,
+                                 const int64_t *shape, uint32_t num_dimensions, akv_view *out_view) noexcept {
+  AKV_TRY(check_pointer(shape, "shape"));
+  AKV_TRY(check_output(out_view, kOutputV1));
+  const InPool in(pool);
+  AKV_TRY(in.status());
+  unsigned char *data = nullptr;
+  AKV_TRY(find_tensor_bytes(*in.operator->(), tensor, offset, 0, data));
+  Arenas::View at{};
+  unsigned char *start = nullptr;
+  AKV_TRY(in->read_tensor(tensor, start, at));
+  akv_view view{};
+  AKV_TRY(view_of_bytes(data, at.at.length - offset, dtype, shape, num_dimensions, view));
+  view.epoch = ObjectHandle::generation(tensor);
   write_struct(view, out_view);
   return AKV_OK;
 }

@@ -1,33 +1,14 @@
 // copy.cpp: thunks of copy.h.
-#include "api/thunk.hpp"
+#include "api/stream_or_none.hpp"
+#include "api/write_stats.hpp"
 #include "data/copy_engine.hpp"
 
 using namespace akv;
 
 namespace {
 
-constexpr std::uint32_t kTokenDataV1 = 48, kSpanV1 = 48, kStatsLineV1 = 48;
+constexpr std::uint32_t kTokenDataV1 = 48, kSpanV1 = 48;
 static_assert(sizeof(akv_token_data) == kTokenDataV1 && sizeof(akv_span) == kSpanV1);
-static_assert(sizeof(akv_copy_stats) == kStatsLineV1);
-
-Status check_element_size(const char *name, std::uint32_t size, std::uint32_t smallest) noexcept {
-  if (size >= smallest && size <= kLargestStruct) return AKV_OK;
-  return fail_named(AKV_ERROR_INVALID_ARGUMENT, "%s is %llu, must be the size of the struct, %llu", name, size,
-                    smallest);
-}
-
-// A stream that may be NULL.
-class StreamOrNone {
- public:
-  explicit StreamOrNone(akv_stream *stream) noexcept
-      : status_(stream == nullptr ? AKV_OK : Streams::find(stream, ref_)) {}
-  Status status() const noexcept { return status_; }
-  Stream *get() const noexcept { return ref_ ? &*ref_ : nullptr; }
-
- private:
-  Streams::Ref ref_;
-  Status status_;
-};
 
 Status move_tokens(akv_store *store, std::uint32_t layer, const std::int64_t *slots, std::uint32_t num_tokens,
                    const akv_token_data *planes, std::uint32_t num_planes, std::uint32_t data_size, akv_stream *stream,
@@ -150,23 +131,10 @@ akv_status akv_copy_records(const akv_plan_record *records, uint32_t num_records
 
 akv_status akv_store_read_stats(akv_store *store, akv_copy_stats *out_lines, uint32_t line_size, uint32_t capacity,
                                 uint32_t *out_count) noexcept {
-  AKV_TRY(check_array(out_lines, capacity, "out_lines"));
-  AKV_TRY(check_pointer(out_count, "out_count"));
-  AKV_TRY(check_element_size("line_size", line_size, kStatsLineV1));
+  AKV_TRY(check_stats_arguments(out_lines, line_size, capacity, out_count));
   Stores::Ref ref;
   AKV_TRY(Stores::find(store, ref));
-  auto *to = reinterpret_cast<unsigned char *>(out_lines);
-  std::uint32_t count = 0;
-  akv_copy_stats line{};
-  for (std::uint32_t kind = 1; kind <= CopyStats::kKinds; ++kind) {
-    if (!ref->stats().read(kind, line)) continue;
-    if (count < capacity) write_element(line, to + std::size_t{count} * line_size, line_size);
-    ++count;
-  }
-  *out_count = count;
-  if (count <= capacity) return AKV_OK;
-  return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, count, capacity, "the store has %llu lines, the buffer holds %llu",
-                   count, capacity);
+  return write_stats(ref->stats(), out_lines, line_size, capacity, *out_count);
 }
 
 }  // extern "C"

@@ -1,4 +1,5 @@
 // copy_image.cpp: thunks of copy_image.h.
+#include "api/stream_or_none.hpp"
 #include "api/thunk.hpp"
 #include "data/image/image_copy.hpp"
 
@@ -48,11 +49,6 @@ Status read_load_options(const akv_load_options *from, LoadRequest &to) {
   return check_flags(to.options.flags, AKV_SEQUENCE_NO_MATCH | AKV_SEQUENCE_NO_PUBLISH);
 }
 
-Status find_stream(akv_stream *handle, Streams::Ref &stream) {
-  return handle == nullptr ? AKV_OK : Streams::find(handle, stream);
-}
-Stream *pointer_to(const Streams::Ref &stream) { return stream ? &*stream : nullptr; }
-
 }  // namespace
 
 extern "C" {
@@ -67,9 +63,9 @@ akv_status akv_copy_save(akv_cache *cache, akv_sequence sequence, akv_store *con
   if (capacity != 0) AKV_TRY(check_buffer(buffer, "buffer"));
   request.buffer = static_cast<unsigned char *>(buffer);
   request.capacity = capacity;
-  Streams::Ref on;
-  AKV_TRY(find_stream(stream, on));
-  return save_image(cache, sequence, {stores, num_stores}, request, pointer_to(on), *out_bytes);
+  const StreamOrNone on(stream);
+  AKV_TRY(on.status());
+  return save_image(cache, sequence, {stores, num_stores}, request, on.get(), *out_bytes);
 }
 
 akv_status akv_copy_load(akv_cache *cache, const void *image, uint64_t bytes, const akv_load_options *options,
@@ -82,10 +78,10 @@ akv_status akv_copy_load(akv_cache *cache, const void *image, uint64_t bytes, co
   AKV_TRY(read_load_options(options, request));
   request.image = static_cast<const unsigned char *>(image);
   request.bytes = bytes;
-  Streams::Ref on;
-  AKV_TRY(find_stream(stream, on));
+  const StreamOrNone on(stream);
+  AKV_TRY(on.status());
   akv_created created{};
-  AKV_TRY(load_image(cache, request, {stores, num_stores}, pointer_to(on), created));
+  AKV_TRY(load_image(cache, request, {stores, num_stores}, on.get(), created));
   write_struct(created, out_created);
   return AKV_OK;
 }

@@ -38,6 +38,12 @@ inline Status check_array(const void *array, std::uint64_t count, const char *na
   return fail_named(AKV_ERROR_INVALID_ARGUMENT, "%s is NULL, and %llu elements of it are wanted", name, count);
 }
 
+inline Status check_element_size(const char *name, std::uint32_t size, std::uint32_t smallest) noexcept {
+  if (size >= smallest && size <= kLargestStruct) return AKV_OK;
+  return fail_named(AKV_ERROR_INVALID_ARGUMENT, "%s is %llu, must be the size of the struct, %llu", name, size,
+                    smallest);
+}
+
 inline Status check_flags(std::uint32_t flags, std::uint32_t known) noexcept {
   if ((flags & ~known) == 0) return AKV_OK;
   return fail(AKV_ERROR_UNSUPPORTED, "flags are 0x%llx, this release knows 0x%llx here", flags, known);

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/object_table.hpp"
-#include "data/copy_stats.hpp"
+#include "obs/copy_stats.hpp"
 #include "data/host_memory.hpp"
 #include "data/layout.hpp"
 #include "mem/memory_tracker.hpp"

@@ -40,6 +40,22 @@ class StoreSet {
     return true;
   }
 
+  // The same for units first .. end - 1, as `what(place)`.
+  struct Place {
+    std::uint32_t store;
+    std::uint32_t layer_index;
+    std::uint32_t plane;
+  };
+  template <class What>
+  bool for_each_place_of(std::uint64_t first, std::uint64_t end, std::uint32_t columns, What what) const noexcept {
+    const auto with_place = [&what](std::uint32_t store, std::uint32_t layer_index, std::uint32_t plane) {
+      return what(Place{store, layer_index, plane});
+    };
+    for (std::uint64_t unit = first; unit < end; ++unit)
+      if (!for_each_place(unit, columns, with_place)) return false;
+    return true;
+  }
+
   // `what(piece)` for the pieces that make up a plane of one store's layer, out of stores of `from` columns: of itself,
   // if those are its own. False: a head is in none of them, or `what` said so.
   template <class What>

@@ -112,6 +112,28 @@ Status check_view(const akv_view &view) noexcept {
   return AKV_OK;
 }
 
+Status view_of_bytes(void *data, std::uint64_t bytes, std::uint32_t dtype, const std::int64_t *shape,
+                     std::uint32_t num_dimensions, akv_view &out) noexcept {
+  if (num_dimensions == 0 || num_dimensions > AKV_MAX_DIMENSIONS)
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "num_dimensions is %llu, must be 1 to %llu", num_dimensions,
+                AKV_MAX_DIMENSIONS);
+  out = akv_view{};
+  out.dtype = dtype;
+  out.data = data;
+  out.num_dimensions = 1;
+  AKV_TRY(check_view(out));
+  const auto there = static_cast<std::int64_t>(bytes / static_cast<std::uint64_t>(element_bytes(out)));
+  bool open = false;
+  for (std::uint32_t i = 0; i < num_dimensions; ++i) open |= shape[i] < 0;
+  std::int64_t wanted = there;
+  if (!open && (!count_elements(shape, num_dimensions, wanted) || wanted > there))
+    return fail(AKV_ERROR_OUT_OF_RANGE, "the shape has more elements than the %llu that are there",
+                static_cast<unsigned long long>(there));
+  out.shape[0] = wanted;
+  out.strides[0] = element_bytes(out);
+  return reshape_view(out, shape, num_dimensions);
+}
+
 Status slice_view(akv_view &view, std::uint32_t dimension, std::uint64_t first, std::uint64_t count) noexcept {
   if (dimension >= view.num_dimensions)
     return fail(AKV_ERROR_OUT_OF_RANGE, "dimension %llu of a view that has %llu", dimension, view.num_dimensions);

@@ -9,6 +9,10 @@ namespace akv {
 
 [[nodiscard]] Status check_view(const akv_view &view) noexcept;
 
+// `bytes` bytes at `data` as a packed tensor; the shape may leave some of them over, where no size is -1.
+[[nodiscard]] Status view_of_bytes(void *data, std::uint64_t bytes, std::uint32_t dtype, const std::int64_t *shape,
+                                   std::uint32_t num_dimensions, akv_view &out) noexcept;
+
 [[nodiscard]] Status slice_view(akv_view &view, std::uint32_t dimension, std::uint64_t first,
                                 std::uint64_t count) noexcept;
 [[nodiscard]] Status reshape_view(akv_view &view, const std::int64_t *shape, std::uint32_t num_dimensions) noexcept;

@@ -157,7 +157,7 @@ class Cache : public Books {
   // -- shrink.cpp --
   Status check_truncate(const Sequence &s, const SequenceRest &rest, std::uint32_t length) const noexcept;
   bool truncate_quickly(Slot slot, std::uint32_t length, bool keep_blocks) noexcept;
-  void cut_lengths(Sequence &s, std::uint32_t length) const noexcept;
+  void cut_lengths(Slot slot, std::uint32_t length) noexcept;
   void truncate_locked(Slot slot, std::uint32_t length, bool keep_blocks) noexcept;
   void cut_shared_locked(Slot slot, std::uint32_t blocks, bool inside_a_block) noexcept;
 

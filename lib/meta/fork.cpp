@@ -41,9 +41,11 @@ Status Cache::fork(Slot parent_slot, std::uint32_t length, const akv_sequence_op
   child.known = length;
   child.committed = std::min<std::uint32_t>(parent.committed, length);
   to.no_publish = to.no_publish != 0 || from.no_publish != 0;
-  to.ticket_from = from.ticket_from;
-  to.ticket_first = from.ticket_first;
-  to.ticket_last = from.ticket_last;
+  if (length > from.ticket_from) {  // else nothing of the child is written under them
+    to.ticket_from = from.ticket_from;
+    to.ticket_first = from.ticket_first;
+    to.ticket_last = from.ticket_last;
+  }
   refresh(parent_slot);
   refresh(child_slot);
   out_child = handle_of(child_slot);

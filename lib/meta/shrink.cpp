@@ -25,14 +25,17 @@ bool Cache::truncate_quickly(Slot slot, std::uint32_t length, bool keep_blocks) 
   if (pending(s) || (s.flags & kLost) != 0 || blocks <= rest_[slot].anchored_blocks ||
       (!keep_blocks && blocks != s.num_blocks))
     return false;
-  cut_lengths(s, length);
+  cut_lengths(slot, length);
   s.used_blocks = blocks;
   s.tail_block = s.table[blocks - 1];
   s.room = blocks * block_tokens_ - length;
   return true;
 }
 
-void Cache::cut_lengths(Sequence &s, std::uint32_t length) const noexcept {
+void Cache::cut_lengths(Slot slot, std::uint32_t length) noexcept {
+  Sequence &s = sequences_[slot];
+  SequenceRest &rest = rest_[slot];
+  if (length <= rest.ticket_from) rest.ticket_first = rest.ticket_last = 0;  // what was written under them is cut off
   s.length = length;
   s.known = std::min<std::uint32_t>(s.known, length);
   s.committed = std::min<std::uint32_t>(s.committed, length);
@@ -58,11 +61,10 @@ void Cache::truncate_locked(Slot slot, std::uint32_t length, bool keep_blocks) n
     s.num_blocks = blocks;
     ++s.version;
   }
-  cut_lengths(s, length);
+  cut_lengths(slot, length);
   if ((s.flags & kLost) != 0) {
     s.flags = s.flags & ~kLost;
     --lost_sequences_;
-    if (length <= rest.ticket_from) rest.ticket_first = rest.ticket_last = 0;
   }
   refresh(slot);
 }

@@ -97,7 +97,7 @@ class Key {
     }
   }
 
-  std::string_view view() const noexcept { return fits_ ? std::string_view(text_, length_) : std::string_view(); }
+  std::string_view view() const noexcept { return {text_, length_}; }
 
  private:
   static bool is_letter_or_digit(char c) noexcept {
@@ -107,10 +107,8 @@ class Key {
 
   void add(std::string_view word) noexcept {
     const std::size_t begin = length_;
-    for (const char c : word) {
-      if (length_ == sizeof text_) fits_ = false;
-      else text_[length_++] = lower(c);
-    }
+    for (const char c : word)
+      if (length_ < sizeof text_) text_[length_++] = lower(c);  // no name of ours is as long: cut, it is none of them
     const std::string_view added(text_ + begin, length_ - begin);
     for (const std::string_view idle : {"instruct", "chat", "it", "hf", "base", "pt"})
       if (added == idle) length_ = begin;
@@ -118,7 +116,6 @@ class Key {
 
   char text_[64];
   std::size_t length_ = 0;
-  bool fits_ = true;  // no name of ours is as long
 };
 
 // Letters to insert, leave out or change on the way from one to the other (Levenshtein 1966).

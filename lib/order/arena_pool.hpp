@@ -12,6 +12,7 @@
 #include "mem/memory_tracker.hpp"
 #include "mem/page_pool.hpp"
 #include "order/tickets.hpp"
+#include "obs/copy_stats.hpp"
 
 #include <memory>
 
@@ -87,6 +88,7 @@ class ArenaPool {
     ArenaCounts tensors;
   };
   State state() noexcept;
+  CopyStats &stats() noexcept { return stats_; }
 
  private:
   explicit ArenaPool(const ArenaPoolConfig &config) noexcept : config_(config) {}
@@ -108,6 +110,7 @@ class ArenaPool {
   void drop_raw_pages_locked(std::uint64_t owner, bool everybody, Dropped &dropped) noexcept;
 
   const ArenaPoolConfig config_;
+  CopyStats stats_;
   Relaxed<std::uint32_t> place_ = 0;
   Trackers::Ref tracker_;
   std::uint64_t record_ = 0;  // of the tracker

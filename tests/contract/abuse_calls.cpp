@@ -375,7 +375,6 @@ void Scene::make_image() {
 
 Scene::~Scene() {
   if (!path.empty()) std::remove(path.c_str());
-  CHECK(akv_store_destroy(store) == AKV_OK);
   if (stream != nullptr) CHECK(akv_stream_poll(stream, nullptr) == AKV_OK);
   CHECK(akv_stream_destroy(stream) == AKV_OK);
   CHECK(akv_stream_destroy(other_stream) == AKV_OK);

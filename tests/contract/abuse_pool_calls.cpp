@@ -53,6 +53,49 @@ struct Tracker {
   akv_memory_record record = AKV_NONE;
 };
 
+// copy_tensor.h, on an empty tensor and the pool's page.
+std::vector<Function> tensor_copies() {
+  return {
+      {"akv_copy_to_tensor", 0, 0, 0, 0,
+       [](const Call &c) {
+         const Pool p;
+         return akv_copy_to_tensor(p.pool, p.tensor, 0, c.array, 0, nullptr);
+       }},
+      {"akv_copy_from_tensor", 0, 0, 0, 0,
+       [](const Call &c) {
+         const Pool p;
+         return akv_copy_from_tensor(p.pool, p.tensor, 0, c.array, 0, nullptr);
+       }},
+      {"akv_copy_tensor", 0, 0, 0, 0,
+       [](const Call &) {
+         const Pool p;
+         return akv_copy_tensor(p.pool, p.tensor, 0, p.tensor, 0, 0, nullptr);
+       }},
+      {"akv_copy_zero_tensor", 0, 0, 0, 0,
+       [](const Call &) {
+         const Pool p;
+         return akv_copy_zero_tensor(p.pool, p.tensor, nullptr);
+       }},
+      {"akv_copy_zero_page", 0, 0, 0, 0,
+       [](const Call &) {
+         const Pool p;
+         return akv_copy_zero_page(p.pool, p.page, nullptr);
+       }},
+      {"akv_page_pool_read_stats", kArray | kCount | kElement, 0, 0, sizeof(akv_copy_stats),
+       [](const Call &c) {
+         const Pool p;
+         AKV_TRY_CALL(akv_copy_zero_page(p.pool, p.page, nullptr));
+         return akv_page_pool_read_stats(p.pool, c.array_as<akv_copy_stats>(), c.element_size, c.capacity, c.out_count);
+       }},
+      {"akv_tensor_read_shape", kOut, sizeof(akv_view), 0, 0,
+       [](const Call &c) {
+         const Pool p;
+         const std::int64_t shape[] = {0};
+         return akv_tensor_read_shape(p.pool, p.tensor, 0, AKV_DTYPE_F16, shape, 1, c.out_as<akv_view>());
+       }},
+  };
+}
+
 std::vector<Function> pages() {
   return {
       {"akv_page_pool_create", kOut | kOnce, 0, 0, 0,
@@ -185,7 +228,8 @@ std::vector<Function> trackers() {
 
 std::vector<Function> pool_functions() {
   std::vector<Function> list;
-  for (const auto &part : {pages(), arenas(), trackers()}) list.insert(list.end(), part.begin(), part.end());
+  for (const auto &part : {pages(), arenas(), tensor_copies(), trackers()})
+    list.insert(list.end(), part.begin(), part.end());
   return list;
 }
 

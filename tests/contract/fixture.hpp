@@ -4,11 +4,13 @@
 
 #include "arenakv.h"
 
+#include <memory>
 #include <numeric>
 #include <string>
 #include <vector>
 
 #include "catch.hpp"
+#include "untouchable.hpp"
 
 namespace akv::test {
 
@@ -46,6 +48,7 @@ struct Cache {
     config.num_swap_blocks = 16;
     if (change != nullptr) change(config);
     OK(akv_cache_create(&config, &handle));
+    if (UntouchableStores::wanted()) stores = std::make_unique<UntouchableStores>(handle);
   }
   ~Cache() { CHECK(akv_cache_destroy(handle) == AKV_OK); }
   Cache(const Cache &) = delete;
@@ -226,6 +229,8 @@ struct Cache {
   }
 
   akv_cache *handle = nullptr;
+  // Of the tests' second run: whatever these tests call, no K/V byte is touched.
+  std::unique_ptr<UntouchableStores> stores;
 };
 
 }  // namespace akv::test

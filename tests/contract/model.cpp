@@ -257,6 +257,14 @@ TEST_CASE("model: E6 a model that cannot be is refused, and the message names th
   refused(invalid, "beyond the 42", [](akv_model &m) { m.window_layers[0] |= 1ull << 42; });
   refused(invalid, "beyond the 42", [](akv_model &m) { m.window_layers[3] = 1ull << 63; });
   refused(AKV_ERROR_UNSUPPORTED, "257", [](akv_model &m) { m.num_layers = 257; });
+  for (const std::uint32_t layers : {63u, 64u, 65u}) {  // around the end of a word
+    akv_model edge = made(layers, 1, 1, 1);
+    edge.sliding_window = 5;
+    edge.window_layers[(layers - 1) / 64] = 1ull << (layers - 1) % 64;
+    OK(status_of(edge));
+    edge.window_layers[layers / 64] |= 1ull << layers % 64;
+    CHECK(status_of(edge) == AKV_ERROR_INVALID_ARGUMENT);
+  }
   akv_model many = made(257, 1, 1, 1);
   many.sliding_window = 5;  // of all
   OK(status_of(many));

@@ -185,7 +185,9 @@ TEST_CASE("fields: A6 windows by a list, a pattern, a first layer, or all; other
   CHECK(understood(f).sliding_window == 0);
   f = fields("qwen2", 10, 8, 8, 64);
   f.sliding_window = 128;
+  CHECK(understood(f).sliding_window == 0);  // Qwen's are off unless they say so
   f.use_sliding_window = AKV_SLIDING_TRUE;
+  CHECK((understood(f).sliding_window == 128 && understood(f).window_layers[0] == 0));
   f.max_window_layers = 7;
   CHECK((understood(f).sliding_window == 128 && understood(f).window_layers[0] == 0x380));
   f.max_window_layers = 99;

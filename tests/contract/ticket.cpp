@@ -224,6 +224,35 @@ TEST_CASE("ticket: a wait is a watermark: it is over when its ticket has PASSED,
   CHECK(cache.match(count_up(0, 9)).wait == AKV_NONE);
 }
 
+// Found by tests/bytes: the wait of such a sequence named a ticket that was given up, and would never have PASSED.
+TEST_CASE(
+    "ticket: D6 what was written before a ticket does not wait for it: neither a fork in front of it, nor what a "
+    "truncation leaves") {
+  Cache cache;
+  const akv_ticket older = cache.open_ticket();  // so that none that is newer is settled
+  const akv_sequence whole = cache.create(count_up(0, 8)).sequence, cut = cache.create(count_up(100, 8)).sequence;
+  cache.commit(whole, 4);
+  cache.commit(cut, 4);
+  const akv_ticket ticket = cache.open_ticket();
+  cache.commit(whole, 8, ticket);
+  cache.commit(cut, 8, ticket);
+  const akv_sequence front = cache.fork(whole, 3), same = cache.fork(whole, 5);
+  OK(akv_sequence_truncate(cache, cut, 4, AKV_TRUNCATE_KEEP_BLOCKS));
+  CHECK(cache.info(front).wait == AKV_NONE);
+  CHECK(cache.info(cut).wait == AKV_NONE);
+  CHECK((cache.info(same).wait == ticket && cache.info(whole).wait == ticket));
+  CHECK(cache.give_up(ticket) == 2);
+  CHECK((cache.info(front).sound_tokens == 3 && cache.info(front).wait == AKV_NONE));
+  CHECK((cache.info(cut).sound_tokens == 4 && cache.info(cut).wait == AKV_NONE));
+  for (const akv_sequence s : {front, cut}) {
+    akv_plan plan = AKV_NONE;
+    OK(akv_sequence_swap_out(cache, s, &plan));
+    for (const akv_plan_record &record : cache.records(plan)) CHECK(record.wait == AKV_NONE);
+    cache.finish(plan);
+  }
+  cache.retire(older);
+}
+
 TEST_CASE("ticket: commit under a retired one counts as 0; under others that are not open it changes nothing") {
   Cache cache([](akv_cache_config &c) { c.max_open_tickets = 4; });
   Cache foreign;

@@ -42,6 +42,11 @@ def conversation(findings: Findings, full: bool) -> None:
     if not full:
         numbers = replay_as_json(*words, "--pool-tokens", 2_000_000, "--limit", 2000, "--verify", timeout=600)
         findings.hold(numbers["requests"] == 2000, "2,000 requests verified")
+    bytes_too = ("--store", "host", "--verify", *(["--swap-every", 10] if full else ["--limit", 1000]))
+    numbers = replay_as_json(*words, "--pool-tokens", 200_000 if full else 2_000_000, *bytes_too, timeout=800)
+    store, hits = numbers["store"], numbers["cached_tokens"] + numbers["partial_tokens"]
+    findings.hold(store["bytes_match_plan"] and store["hits_checked_tokens"] == hits,
+                  f"{numbers['requests']:,} requests with real bytes: {store['bytes_checked']:,} of them checked")
 
 
 def azure(findings: Findings, full: bool) -> None:

@@ -10,10 +10,17 @@ NUMBERS = {  # flag: (least, most) of whole numbers
     "--block-tokens": (1, 4096),
     "--max-live": (1, 1048575),
     "--seed": (0, 2**64 - 1),
+    "--layers": (1, 65535),
+    "--kv-heads": (1, 65535),
+    "--head-dim": (1, 65535),
+    "--max-store-bytes": (1, 2**64 - 1),
+    "--swap-every": (1, 10_000_000),
+    "--swap-tokens": (1, 8796093014016),
+    "--workers": (0, 64),
 }
 FRACTIONS = {"--turns": (1, 1000), "--think-seconds": (0, 1_000_000), "--system-share": (0, 1),
              "--message-tokens": (1, 16384), "--answer-tokens": (1, 2000)}
-FLAGS = [*NUMBERS, *FRACTIONS, "--trace", "--format", "--policy", "--json", "--verify"]
+FLAGS = [*NUMBERS, *FRACTIONS, "--trace", "--format", "--policy", "--json", "--verify", "--store", "--dtype", "--model"]
 
 
 class Words(command.CommandTest):
@@ -33,7 +40,7 @@ class Words(command.CommandTest):
         for flag in FLAGS:
             self.assertRegex(text, rf"(?m)^  {flag}( |$)")
         for flag, (least, most) in {**NUMBERS, **FRACTIONS}.items():
-            if flag not in ("--seed", "--pool-tokens"):  # whatever fits; too much is told with the blocks
+            if flag not in ("--seed", "--pool-tokens", "--swap-tokens"):  # whatever fits; too much is told with the blocks
                 self.assertRegex(text, rf"(?m)^  {flag} .*\b{'up to ' if flag == '--limit' else f'{least} to '}{most}\b")
 
     def test_version_is_the_librarys(self) -> None:
@@ -84,6 +91,8 @@ class Flags(command.CommandTest):
         trace = self.write(command.azure((1, 1)))
         self.refused(2, ["--format", "'csv'", "auto or mooncake or azure"], "replay", "--trace", trace, "--format", "csv")
         self.refused(2, ["--policy", "'fifo'", "must be lru"], "replay", "--policy", "fifo")
+        self.refused(2, ["--store", "'gpu'", "must be host"], "replay", "--store", "gpu")
+        self.refused(2, ["--dtype", "'f17'", "f32 or f16 or bf16"], "replay", "--store", "host", "--dtype", "f17")
         self.refused(2, ["--trace", "''"], "replay", "--trace", "")
         self.refused(2, ["--json", "''"], "replay", "--json", "")
 

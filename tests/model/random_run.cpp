@@ -21,6 +21,7 @@ Run::Run(std::uint64_t seed, bool print_all)
   config.num_swap_blocks = c.swap_blocks;
   config.block_allocator = c.buddy ? AKV_BLOCK_ALLOCATOR_BUDDY : AKV_BLOCK_ALLOCATOR_STACK;
   expect(akv_cache_create(&config, &cache_), AKV_OK, "create cache");
+  if (akv::test::UntouchableStores::wanted()) stores_ = std::make_unique<akv::test::UntouchableStores>(cache_);
   model_.read_table = [this](akv_sequence s) { return read_table(s); };
   model_.read_records = [this](akv_plan p) { return read_records(p); };
   if (c.scrub == AKV_SCRUB_DOMAIN) {

@@ -10,11 +10,13 @@
 #pragma once
 
 #include "reference_model.hpp"
+#include "untouchable.hpp"
 
 #include <cinttypes>
 #include <cstdio>
 #include <deque>
 #include <iterator>
+#include <memory>
 #include <string>
 
 namespace model_test {
@@ -130,6 +132,7 @@ class Run {
   std::uint32_t letters_ = 2, domains_ = 1;
   Model model_;
   akv_cache *cache_ = nullptr;
+  std::unique_ptr<akv::test::UntouchableStores> stores_;  // where they are asked for: no call may touch a K/V byte
   std::deque<Tokens> history_;
   std::vector<akv_row_state> rows_;
   std::vector<std::int32_t> row_table_;

@@ -23,9 +23,11 @@ akv_status Model::fork(Sequence &parent, std::uint32_t length, const akv_sequenc
   child.tokens.assign(parent.tokens.begin(), parent.tokens.begin() + length);
   child.committed = std::min(parent.committed, length);
   child.no_publish |= parent.no_publish;
-  child.ticket_from = parent.ticket_from;
-  child.first_ticket = parent.first_ticket;
-  child.last_ticket = parent.last_ticket;
+  if (length > parent.ticket_from) {  // else nothing of the child is written under them
+    child.ticket_from = parent.ticket_from;
+    child.first_ticket = parent.first_ticket;
+    child.last_ticket = parent.last_ticket;
+  }
   look_who_holds();
   return AKV_OK;
 }
@@ -63,7 +65,7 @@ akv_status Model::truncate(Sequence &s, std::uint32_t length, bool keep) {
     }
   s.tokens.resize(length);
   s.committed = std::min(s.committed, length);
-  if (s.lost && length <= s.ticket_from) s.first_ticket = s.last_ticket = 0;
+  if (length <= s.ticket_from) s.first_ticket = s.last_ticket = 0;  // what was written under them is cut off
   s.lost = false;
   return AKV_OK;
 }

@@ -151,7 +151,7 @@ MUTANTS = (
     Mutant("an image of another label is loaded", "lib/data/image/load.cpp",
            "if (!request.any_label && ", "if (!request.any_label && request.bytes == 0 && ", "copy_image:*"),
     Mutant("blocks of another domain are not zeroed before a load on workers", "lib/data/image/load.cpp",
-           "      zero_unit(stores, unit, zeroes, num_zeroes);\n", "", "copy_image:*"),
+           "      zero_place(stores, place, zeroes, num_zeroes);\n", "", "copy_image:*"),
     Mutant("a load on workers is committed without its ticket", "lib/data/image/load.cpp",
            "commit_batch(&sequence, &length, 1, making.ticket())", "commit_batch(&sequence, &length, 1, AKV_NONE)",
            "copy_image:*"),

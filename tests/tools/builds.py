@@ -23,9 +23,10 @@ class Build:
 
 SANITIZER = ("-Ddebug=true", "-Doptimization=1", "-Dsanitizer_runtime=true", "-Db_lundef=false")
 BUILDS = (
-    Build("asan", SANITIZER + ("-Db_sanitize=address,undefined",), suites=("unit", "contract", "model", "stress")),
+    Build("asan", SANITIZER + ("-Db_sanitize=address,undefined",),
+          suites=("unit", "contract", "model", "bytes", "stress")),
     Build("tsan", SANITIZER + ("-Db_sanitize=thread",), ("clang-19", "clang++-19"),
-          ("unit", "contract", "model", "stress"), ("clang++-19", provision.TSAN_RUNTIME)),
+          ("unit", "contract", "model", "bytes", "stress"), ("clang++-19", provision.TSAN_RUNTIME)),
     # (Under sanitizers gcc warns about the standard library's own code.)
     Build("release", ("-Dbuildtype=release", "--werror"), sanitizer=False),
 )

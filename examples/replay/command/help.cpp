@@ -20,8 +20,8 @@ Try `arenakv replay` first: it needs no file.
 
 constexpr char kReplayHelp[] = R"(usage: arenakv replay [flags]
 
-Send requests through a cache without K/V memory: the same block allocator, prefix index and eviction that an
-inference server would use. Shows how much of the prompts is found in the cache, and what the bookkeeping costs.
+Send requests through a cache, without K/V memory by default: the same block allocator, prefix index and eviction that
+an inference server would use. Shows how much of the prompts is found in the cache, and what the bookkeeping costs.
 
 what is replayed
   --trace FILE        a recorded workload; without it, the built-in chat (below)
@@ -39,6 +39,21 @@ what is told
   --verify            check every answer against a shadow map of block to tokens, and every gauge; compare the hit
                       ratio with that of a plain LRU list of blocks. About ten times slower
 
+with real bytes
+  --store host        K/V memory under the cache, on the host: a pattern is written for every token, and checked at
+                      every hit, copy and swap, and before every free. What does not fit is refused with its price
+  --model NAME        the K/V of a model, by name or config.json (arenakv plan --list); default: the four numbers below
+  --layers N          1 to 65535; default 1, or all of the model's
+  --kv-heads N        of a layer, 1 to 65535; default 1
+  --head-dim N        elements of a head, 1 to 65535; default 8
+  --dtype DTYPE       f32, f16, bf16, f8, i8 or i4; default f16, or the model's
+  --max-store-bytes N what stores may take, 1 to 18446744073709551615; default: the memory that is available
+  --swap-every N      every N-th request is swapped out and in again between its prompt and its output, 1 to 10000000.
+                      Every second of these shares what is still cached; the others, the first one too, publish nothing
+                      and are copied back as a whole
+  --swap-tokens N     room of the swap blocks, in whole blocks; default: the longest request
+  --workers N         threads that copy, 0 to 64; default 0: the copies are made inside the calls
+
 the built-in chat: conversations that begin at random, of some turns each. A prompt is all that was said so far and a
 new message; the answer is said too; then the user thinks. The same seed gives the same requests.
   --seed N            default 1
@@ -51,7 +66,8 @@ new message; the answer is said too; then the user thinks. The same seed gives t
 rules: a prompt's blocks count as written when its request is admitted, an output token when it is appended. When
 blocks are short, the oldest other request ends early. A request that is larger than the pool is skipped.
 
-exit codes: 0 fine; 1 a file or line that is wrong, or --verify found something; 2 a flag that is wrong
+exit codes: 0 fine; 1 a file or line that is wrong, a store that does not fit, or --verify or --store found something;
+2 a flag that is wrong
 )";
 
 constexpr char kPlanHelp[] = R"(usage: arenakv plan --model NAME|FILE [flags]

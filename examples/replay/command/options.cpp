@@ -17,6 +17,7 @@ constexpr std::uint64_t kMaxPoolTokens = std::uint64_t{AKV_MAX_BLOCKS} * AKV_MAX
 struct Given {
   std::string_view chat_flag;
   std::string_view trace_flag;
+  std::string_view store_flag;  // and what wants --store
 };
 
 // A flag with a whole number for a field of any width.
@@ -88,6 +89,7 @@ void check_together(const Options &options, const Given &given) {
     throw UsageError("--pool-tokens " + std::to_string(options.pool_tokens) + " with --block-tokens " +
                      std::to_string(options.block_tokens) + " makes " + std::to_string(blocks) +
                      " blocks, must be 1 to " + std::to_string(AKV_MAX_BLOCKS));
+  check_store_options(options.store, given.store_flag, options.block_tokens);
 }
 
 }  // namespace
@@ -96,7 +98,8 @@ Options read_options(Words words) {
   Options options;
   Given given;
   std::vector<Flag> flags = trace_flags(options, given);
-  for (const auto &more : {chat_flags(options.chat, given), other_flags(options)})
+  for (const auto &more :
+       {chat_flags(options.chat, given), store_flags(options.store, given.store_flag), other_flags(options)})
     flags.insert(flags.end(), more.begin(), more.end());
   read_flags(words, flags, "arenakv replay --help");
   if (options.help) return options;

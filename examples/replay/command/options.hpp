@@ -2,6 +2,7 @@
 #pragma once
 
 #include "command/flags.hpp"
+#include "command/store_flags.hpp"
 #include "workload/chat.hpp"
 #include "workload/trace.hpp"
 
@@ -20,6 +21,7 @@ struct Options {
   std::uint32_t block_tokens = 16;
   std::uint32_t max_live = 64;
   bool verify = false;
+  StoreOptions store;
   std::string json;  // a path, "-" for the standard output; empty: none
 
   std::uint32_t num_blocks() const { return static_cast<std::uint32_t>(pool_tokens / block_tokens); }

@@ -4,39 +4,18 @@
 #include "cache.hpp"
 #include "command/help.hpp"
 #include "command/plan_options.hpp"
-#include "plan/config_json.hpp"
+#include "plan/find_model.hpp"
 #include "plan/plan_json.hpp"
 #include "plan/plan_report.hpp"
 
-#include <filesystem>
+#include <utility>
 
 namespace replay {
 namespace {
 
-std::string library_error() {
-  char text[512];
-  akv_last_error(text, sizeof text);
-  return text;
-}
-
 // What the library refuses here was said by a flag.
 void check_flags(akv_status status) {
   if (status != AKV_OK) throw UsageError(library_error());
-}
-
-// A name that the library knows, or a file.
-void find_model(const std::string &wanted, Answers &answers) {
-  const akv_status status = akv_model_find(wanted.c_str(), &answers.model);
-  if (status == AKV_OK) {
-    answers.name = akv_model_name(answers.model.preset);
-    return;
-  }
-  const std::string why = library_error();
-  std::error_code none;
-  if (!std::filesystem::exists(wanted, none) && !wanted.ends_with(".json"))
-    throw UsageError("--model is " + quoted(wanted) + ": " + why + " (arenakv plan --list). It is no file either");
-  answers.model = read_config_json(wanted);
-  answers.name = wanted;
 }
 
 akv_planner_request shape_of(const PlanOptions &options) {
@@ -49,7 +28,9 @@ akv_planner_request shape_of(const PlanOptions &options) {
 
 Answers answer(const PlanOptions &options) {
   Answers answers;
-  find_model(options.model, answers);
+  NamedModel found = find_model(options.model);
+  answers.name = std::move(found.name);
+  answers.model = found.model;
   akv_planner_request request = shape_of(options);
   if (options.context_tokens == 0 && answers.model.max_context == 0)
     throw UsageError("--context is missing: the model does not tell its longest");

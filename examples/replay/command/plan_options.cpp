@@ -2,14 +2,12 @@
 #include "command/plan_options.hpp"
 
 #include "arenakv.h"
+#include "dtypes.hpp"
 
-#include <array>
 #include <vector>
 
 namespace replay {
 namespace {
-
-constexpr std::array<std::string_view, 6> kDtypes = {"f32", "f16", "bf16", "f8", "i8", "i4"};  // AKV_DTYPE_* from 1 on
 
 // Which flags were given that do not go with others.
 struct Given {
@@ -47,7 +45,7 @@ std::vector<Flag> questions(PlanOptions &options, Given &given) {
     given.question = "--model";
   };
   const auto set_dtype = [&](const std::string &value) {
-    options.dtype = static_cast<std::uint32_t>(one_of("--dtype", value, kDtypes) + 1);
+    options.dtype = static_cast<std::uint32_t>(one_of("--dtype", value, kDtypeNames) + 1);
     given.question = "--dtype";
   };
   return {
@@ -87,10 +85,6 @@ PlanOptions read_plan_options(Words words) {
   read_flags(words, flags, "arenakv plan --help");
   if (!options.help) check_together(options, given);
   return options;
-}
-
-std::string_view dtype_name(std::uint32_t dtype) {
-  return dtype != 0 && dtype <= kDtypes.size() ? kDtypes[dtype - 1] : "?";
 }
 
 }  // namespace replay

@@ -31,7 +31,4 @@ struct PlanOptions {
 // Fails with UsageError: the flag, the value, the limit.
 PlanOptions read_plan_options(Words words);
 
-// AKV_DTYPE_* as the flag says it.
-std::string_view dtype_name(std::uint32_t dtype);
-
 }  // namespace replay

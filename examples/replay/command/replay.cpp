@@ -1,11 +1,14 @@
 // replay.cpp: see replay.hpp.
 #include "command/replay.hpp"
 
+#include "bytes/key_values.hpp"
+#include "bytes/price.hpp"
 #include "cache.hpp"
 #include "command/help.hpp"
 #include "command/json_file.hpp"
 #include "command/report.hpp"
 #include "command/results_json.hpp"
+#include "command/store_geometry.hpp"
 #include "error.hpp"
 #include "progress.hpp"
 #include "verify/verifier.hpp"
@@ -34,11 +37,37 @@ akv_cache_config make_config(const Options &options, const Workload &workload) {
   return config;
 }
 
+// What stores add to it, unless that does not fit.
+Price add_store(const StoreOptions &options, const LayerGroup &group, akv_cache_config &config) {
+  group.describe(config);
+  if (options.swap_every != 0) {
+    const std::uint64_t tokens = options.swap_tokens != 0 ? options.swap_tokens : config.max_tokens_per_sequence;
+    config.num_swap_blocks = static_cast<std::uint32_t>(akv_blocks_for(tokens, config.block_tokens));
+  }
+  const Price price = price_of(config);
+  refuse_what_does_not_fit(price, options.max_bytes);
+  return price;
+}
+
+Results::Store describe_store(const StoreOptions &options, const NamedGeometry &named, const Price &price,
+                              std::uint32_t num_swap_blocks, const KeyValues &bytes) {
+  Results::Store store{named.model,        named.geometry,  price,          bytes.store_bytes(), options.workers,
+                       options.swap_every, num_swap_blocks, bytes.totals(), bytes.tally(),       bytes.finish()};
+  return store;
+}
+
 Results replay_workload(const Options &options, Workload &workload) {
   const auto begin = std::chrono::steady_clock::now();
-  const Cache cache(make_config(options, workload));
+  akv_cache_config config = make_config(options, workload);
+  const NamedGeometry named = geometry_of(options.store);
+  const LayerGroup group(named.geometry);
+  const Price price = options.store.host ? add_store(options.store, group, config) : Price{};
+  const Cache cache(config);
   const auto verifier = options.verify ? std::make_unique<Verifier>(cache.get(), options.max_live) : nullptr;
+  const auto bytes =
+      options.store.host ? std::make_unique<KeyValues>(cache.get(), named.geometry, options.store.workers) : nullptr;
   Replayer replayer(cache.get(), options.max_live, verifier.get());
+  if (bytes != nullptr) replayer.use(bytes.get(), options.store.swap_every);
   {
     Progress progress(workload.size());
     Request request;
@@ -53,6 +82,7 @@ Results replay_workload(const Options &options, Workload &workload) {
     verifier->finish();
     results.verified = {verifier->block_lru().hit_ratio(), verifier->block_lru().evicted_blocks()};
   }
+  if (bytes != nullptr) results.store = describe_store(options.store, named, price, config.num_swap_blocks, *bytes);
   results.workload = workload.name();
   results.pool_tokens = options.pool_tokens;
   results.max_live = options.max_live;

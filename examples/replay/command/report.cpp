@@ -45,6 +45,34 @@ void print_time(const Results &results, std::FILE *file) {
   line("  free", totals.free_ns, us_each(totals.free_ns), "us a request");
 }
 
+// "mistral-7b, 32 layers, KV heads 8 of 128 in f16"
+std::string shape_of(const Results::Store &store) {
+  const akv_plane &plane = store.geometry.planes[0];
+  return (store.model.empty() ? "" : store.model + ", ") + std::to_string(store.geometry.layers) +
+         (store.geometry.layers == 1 ? " layer" : " layers") + ", KV heads " + std::to_string(plane.kv_heads) + " of " +
+         std::to_string(plane.head_dim) + " in " + std::string(dtype_name(plane.dtype));
+}
+
+void print_store(const Results::Store &store, std::FILE *file) {
+  const auto line = [&](const char *what, std::uint64_t number, const std::string &meaning) {
+    std::fprintf(file, "  %-22s%14s   %s\n", what, grouped(number).c_str(), meaning.c_str());
+  };
+  line("store", store.bytes,
+       "bytes: " + grouped(store.price.blocks) + " blocks x " + grouped(store.price.bytes_per_block) + ", " +
+           shape_of(store));
+  line("  written", store.totals.bytes_written, "bytes: a pattern for every token");
+  line("  checked", store.totals.bytes_checked,
+       "bytes: " + grouped(store.totals.hits_checked_tokens) + " tokens of hits, " +
+           grouped(store.totals.freed_checked_tokens) + " of sequences that were freed");
+  for (const Moved &moved : store.moved)
+    line(("  by " + std::string(moved_name(moved.kind))).c_str(), moved.bytes,
+         "bytes as planned, in " + grouped(moved.calls) + " calls");
+  if (store.swap_every != 0)
+    line("  swapped", store.totals.swaps,
+         "requests out and in again, " + grouped(store.totals.shared_tokens) + " tokens of them still cached, " +
+             grouped(store.totals.swaps_refused) + " larger than " + grouped(store.num_swap_blocks) + " swap blocks");
+}
+
 }  // namespace
 
 void print_report(const Results &results, std::FILE *file) {
@@ -55,6 +83,10 @@ void print_report(const Results &results, std::FILE *file) {
   print_blocks(results, file);
   std::fputc('\n', file);
   print_time(results, file);
+  if (results.store) {
+    std::fputc('\n', file);
+    print_store(*results.store, file);
+  }
   if (results.verified)
     std::fprintf(
         file,

@@ -2,11 +2,15 @@
 #pragma once
 
 #include "arenakv.h"
+#include "bytes/key_values.hpp"
+#include "bytes/price.hpp"
 #include "replayer.hpp"
 
 #include <cstdint>
+#include <numeric>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace replay {
 
@@ -23,6 +27,26 @@ struct Results {
     std::uint64_t block_lru_evicted_blocks;
   };
   std::optional<Verified> verified;
+
+  struct Store {
+    std::string model;  // empty: none
+    Geometry geometry;
+    Price price;
+    std::uint64_t bytes;  // of the reservations
+    std::uint32_t workers;
+    std::uint64_t swap_every;  // 0: none was swapped
+    std::uint32_t num_swap_blocks;
+    KeyValues::Totals totals;
+    Tally planned;             // what was moved is the same, or there are no results
+    std::vector<Moved> moved;  // by kind
+
+    std::uint64_t moved_bytes() const {
+      return std::accumulate(moved.begin(), moved.end(), std::uint64_t{0},
+                             [](std::uint64_t sum, const Moved &line) { return sum + line.bytes; });
+    }
+    bool bytes_match_plan() const { return moved_bytes() == planned.planned_bytes(); }
+  };
+  std::optional<Store> store;
 
   double hit_ratio() const { return ratio(totals.cached_tokens, totals.input_tokens); }
   double append_ns_per_token() const { return ratio(totals.append_ns, totals.output_tokens); }

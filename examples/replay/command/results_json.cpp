@@ -6,9 +6,52 @@
 #include <nlohmann/json.hpp>
 
 namespace replay {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json swaps_as_json(const Results::Store &store) {
+  return {{"every", store.swap_every},
+          {"swap_blocks", store.num_swap_blocks},
+          {"swapped", store.totals.swaps},
+          {"refused", store.totals.swaps_refused},
+          {"shared_tokens", store.totals.shared_tokens}};
+}
+
+Json store_as_json(const Results::Store &store) {
+  Json copies = Json::object();
+  for (const Moved &moved : store.moved)
+    copies[std::string(moved_name(moved.kind))] = {{"calls", moved.calls},
+                                                   {"items", moved.items},
+                                                   {"bytes", moved.bytes},
+                                                   {"planned_bytes", store.planned.planned_bytes(moved.kind)}};
+  return {
+      {"kind", "host"},
+      {"model", store.model},
+      {"layers", store.geometry.layers},
+      {"planes", store.geometry.num_planes},
+      {"kv_heads", store.geometry.planes[0].kv_heads},
+      {"head_dim", store.geometry.planes[0].head_dim},
+      {"dtype", dtype_name(store.geometry.planes[0].dtype)},
+      {"workers", store.workers},
+      {"blocks", store.price.blocks},
+      {"bytes_per_block", store.price.bytes_per_block},
+      {"price_bytes", store.price.bytes},
+      {"bytes", store.bytes},
+      {"bytes_written", store.totals.bytes_written},
+      {"bytes_checked", store.totals.bytes_checked},
+      {"hits_checked_tokens", store.totals.hits_checked_tokens},
+      {"freed_checked_tokens", store.totals.freed_checked_tokens},
+      {"copies", copies},
+      {"planned_bytes", store.planned.planned_bytes()},
+      {"bytes_match_plan", store.bytes_match_plan()},
+      {"swap", swaps_as_json(store)},
+  };
+}
+
+}  // namespace
 
 std::string results_as_json(const Results &results) {
-  using Json = nlohmann::ordered_json;
   const Totals &totals = results.totals;
   const auto ms = [](std::uint64_t ns) { return static_cast<double>(ns) / 1e6; };
   Json json = {
@@ -44,6 +87,7 @@ std::string results_as_json(const Results &results) {
     json["block_lru_hit_ratio"] = results.verified->block_lru_hit_ratio;
     json["block_lru_evicted_blocks"] = results.verified->block_lru_evicted_blocks;
   }
+  if (results.store) json["store"] = store_as_json(*results.store);
   return json.dump(2, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 

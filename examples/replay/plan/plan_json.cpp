@@ -2,7 +2,7 @@
 #include "plan/plan_json.hpp"
 
 #include "cache.hpp"
-#include "command/plan_options.hpp"
+#include "dtypes.hpp"
 
 #include <nlohmann/json.hpp>
 

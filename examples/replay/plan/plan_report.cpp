@@ -2,8 +2,8 @@
 #include "plan/plan_report.hpp"
 
 #include "cache.hpp"
-#include "command/plan_options.hpp"
 #include "command/text.hpp"
+#include "dtypes.hpp"
 
 namespace replay {
 namespace {

@@ -155,10 +155,26 @@ void ShadowMap::append(std::uint64_t request, Tokens tokens, Table table) {
 void ShadowMap::release(std::uint64_t request, Table table) {
   Sequence &sequence = live(request);
   compare_tables(request, sequence, table);
+  drop_table(sequence);
+  live_.erase(request);
+}
+
+void ShadowMap::drop_table(Sequence &sequence) {
   for (const std::int32_t id : sequence.table)
     if (--blocks_[static_cast<std::size_t>(id)].holders == 0) held_blocks_ -= 1;
   sequence_tokens_ -= sequence.length;
-  live_.erase(request);
+  sequence = {};
+}
+
+void ShadowMap::swap(std::uint64_t request, Tokens tokens, Table table, std::uint32_t cached_tokens) {
+  Sequence &sequence = live(request);
+  if (tokens.size() != sequence.length || cached_tokens % block_tokens_ != 0 || cached_tokens > tokens.size())
+    refuse(request, text(cached_tokens) + " of " + text(sequence.length) +
+                        " tokens are said to have been cached when it was swapped in; it must be whole blocks");
+  drop_table(sequence);
+  share(request, sequence, tokens.first(cached_tokens), table);
+  write(request, sequence, tokens.subspan(cached_tokens), table);
+  compare_tables(request, sequence, table);
 }
 
 }  // namespace replay

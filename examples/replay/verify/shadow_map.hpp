@@ -36,6 +36,10 @@ class ShadowMap {
   // `tokens` were appended, and this is the table now.
   void append(std::uint64_t request, Tokens tokens, Table table);
 
+  // It was swapped out and in again: `tokens` are all that it has, the first `cached_tokens` of them are said to have
+  // been cached still, the others are in blocks that it took.
+  void swap(std::uint64_t request, Tokens tokens, Table table, std::uint32_t cached_tokens);
+
   // It is about to leave: the table must still be the one that was seen last.
   void release(std::uint64_t request, Table table);
 
@@ -63,6 +67,7 @@ class ShadowMap {
   void check_partial(std::uint64_t request, const Sequence &sequence, Tokens rest, Table table,
                      const PartialHit &partial);
   void write(std::uint64_t request, Sequence &sequence, Tokens tokens, Table table);
+  void drop_table(Sequence &sequence);
   void take(std::uint64_t request, Sequence &sequence, std::int32_t id);
   void compare_tables(std::uint64_t request, const Sequence &sequence, Table table) const;
 

@@ -72,6 +72,10 @@ void Verifier::appended(const Request &request, akv_sequence sequence, Tokens ou
   shadow_.append(request.number, output, read_table(sequence));
 }
 
+void Verifier::swapped(const Request &request, Tokens prompt, akv_sequence sequence, const akv_swapped_in &in) {
+  shadow_.swap(request.number, prompt, read_table(sequence), in.cached_tokens);
+}
+
 void Verifier::retires(std::uint64_t request) {
   const akv_sequence sequence = sequences_.at(request);
   shadow_.release(request, read_table(sequence));

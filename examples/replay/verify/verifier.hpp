@@ -23,6 +23,7 @@ class Verifier final : public Observer {
   void appended(const Request &request, akv_sequence sequence, Tokens output) override;
   void retires(std::uint64_t request) override;
   void settled(const Request &request) override;
+  void swapped(const Request &request, Tokens prompt, akv_sequence sequence, const akv_swapped_in &in) override;
 
   // After the last request has left.
   void finish();

@@ -36,9 +36,9 @@ struct LoadWork {
 
   bool run(std::uint32_t part, std::uint32_t parts) noexcept {
     const Share share(stores.num_units(), part, parts);
-    return stores.for_each_unit(share.first, share.end, [this](const StoreSet::Unit &unit) {
-      zero_unit(stores, unit, zeroes, num_zeroes);
-      if (write) move_payload(stores, unit, shape, move);
+    return stores.for_each_place_of(share.first, share.end, AKV_STORE_BLOCKS, [this](const StoreSet::Place &place) {
+      zero_place(stores, place, zeroes, num_zeroes);
+      if (write) move_payload(stores, place, shape, move);
       return true;
     });
   }
@@ -182,8 +182,8 @@ Status run_plan(Making &making, Submission<LoadWork> &work, std::uint32_t room) 
   } else {
     AKV_TRY(making.read_zeroes([&](const std::int32_t *blocks, std::uint32_t count) {
       const StoreSet &stores = work->stores;
-      stores.for_each_unit(0, stores.num_units(), [&](const StoreSet::Unit &unit) {
-        zero_unit(stores, unit, blocks, count);
+      stores.for_each_place_of(0, stores.num_units(), AKV_STORE_BLOCKS, [&](const StoreSet::Place &place) {
+        zero_place(stores, place, blocks, count);
         return true;
       });
       count_zeroes(stores, count);

@@ -12,12 +12,12 @@ bool has_layer(const Store &store, std::uint32_t layer) {
 
 // Does a store in front of this one have all that it has of this plane and layer? Shards overlap in planes of one head
 // only: each of them has it.
-bool had_before(const StoreSet &stores, const StoreSet::Unit &unit) {
-  const Store &own = stores[unit.store];
-  const Heads heads = heads_of(own.layout().plane(unit.plane));
-  for (std::uint32_t i = 0; i < unit.store; ++i) {
-    const Heads its = heads_of(stores[i].layout().plane(unit.plane));
-    if (its.first <= heads.first && heads.end <= its.end && has_layer(stores[i], own.layer_at(unit.layer_index)))
+bool had_before(const StoreSet &stores, const StoreSet::Place &place) {
+  const Store &own = stores[place.store];
+  const Heads heads = heads_of(own.layout().plane(place.plane));
+  for (std::uint32_t i = 0; i < place.store; ++i) {
+    const Heads its = heads_of(stores[i].layout().plane(place.plane));
+    if (its.first <= heads.first && heads.end <= its.end && has_layer(stores[i], own.layer_at(place.layer_index)))
       return true;
   }
   return false;
@@ -61,16 +61,16 @@ std::uint64_t moved_bytes_per_token(const StoreSet &stores, std::uint32_t store,
   return bytes;
 }
 
-void move_payload(const StoreSet &stores, const StoreSet::Unit &unit, const ImageShape &shape,
+void move_payload(const StoreSet &stores, const StoreSet::Place &place, const ImageShape &shape,
                   const PayloadMove &move) noexcept {
-  if (!move.load && had_before(stores, unit)) return;
-  const Store &store = stores[unit.store];
-  const PlaneShape &plane = store.layout().plane(unit.plane);
-  const akv_region region = store.region(unit.layer_index, unit.plane);
+  if (!move.load && had_before(stores, place)) return;
+  const Store &store = stores[place.store];
+  const PlaneShape &plane = store.layout().plane(place.plane);
+  const akv_region region = store.region(place.layer_index, place.plane);
   const std::uint32_t block_tokens = store.shape().block_tokens;
   const std::uint64_t row = std::uint64_t{plane.all_heads} * plane.dim_bytes;
-  unsigned char *at = move.image + shape.payload_offset() + store.layer_at(unit.layer_index) * shape.layer_bytes() +
-                      shape.plane_offset(unit.plane);
+  unsigned char *at = move.image + shape.payload_offset() + store.layer_at(place.layer_index) * shape.layer_bytes() +
+                      shape.plane_offset(place.plane);
   const auto run = [&](const PoolRows &pool, const TokenRows &rows, const RowShape &row_shape) {
     const SpanArguments arguments = {
         pool, rows, row_shape, move.blocks, move.first_token, shape.num_tokens() - move.first_token};
@@ -87,11 +87,11 @@ void move_payload(const StoreSet &stores, const StoreSet::Unit &unit, const Imag
   run(scale_rows(region), {at, plane.all_scale_bytes, 0}, scale_shape(plane, block_tokens));
 }
 
-void zero_unit(const StoreSet &stores, const StoreSet::Unit &unit, const std::int32_t *blocks,
-               std::uint32_t num_blocks) noexcept {
-  const Store &store = stores[unit.store];
-  const PlanePlace place{store, unit.layer_index};
-  const PlanePiece piece(place, place, unit.plane, heads_of(store.layout().plane(unit.plane)));
+void zero_place(const StoreSet &stores, const StoreSet::Place &place, const std::int32_t *blocks,
+                std::uint32_t num_blocks) noexcept {
+  const Store &store = stores[place.store];
+  const PlanePlace there{store, place.layer_index};
+  const PlanePiece piece(there, there, place.plane, heads_of(store.layout().plane(place.plane)));
   for (std::uint32_t i = 0; i < num_blocks; ++i) {
     const BlockCopy zero = {-1, blocks[i], 0, static_cast<std::uint16_t>(store.shape().block_tokens), 0, 0};
     piece.copy(&zero, 1);

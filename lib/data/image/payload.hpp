@@ -22,11 +22,11 @@ struct PayloadMove {
 // Bytes of one token that a store moves: all that it has, but in saving what an earlier store has already.
 std::uint64_t moved_bytes_per_token(const StoreSet &stores, std::uint32_t store, bool load) noexcept;
 
-void move_payload(const StoreSet &stores, const StoreSet::Unit &unit, const ImageShape &shape,
+void move_payload(const StoreSet &stores, const StoreSet::Place &place, const ImageShape &shape,
                   const PayloadMove &move) noexcept;
 
 // Zero these whole blocks in one plane of one layer.
-void zero_unit(const StoreSet &stores, const StoreSet::Unit &unit, const std::int32_t *blocks,
-               std::uint32_t num_blocks) noexcept;
+void zero_place(const StoreSet &stores, const StoreSet::Place &place, const std::int32_t *blocks,
+                std::uint32_t num_blocks) noexcept;
 
 }  // namespace akv

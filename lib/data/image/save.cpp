@@ -22,8 +22,8 @@ struct SaveWork {
 
   bool run(std::uint32_t part, std::uint32_t parts) noexcept {
     const Share share(stores.num_units(), part, parts);
-    return stores.for_each_unit(share.first, share.end, [this](const StoreSet::Unit &unit) {
-      move_payload(stores, unit, shape, move);
+    return stores.for_each_place_of(share.first, share.end, AKV_STORE_BLOCKS, [this](const StoreSet::Place &place) {
+      move_payload(stores, place, shape, move);
       return true;
     });
   }

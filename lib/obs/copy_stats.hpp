@@ -1,4 +1,5 @@
-// copy_stats.hpp: what was moved on one store, by kind; counted by whoever moves, at the same time as others.
+// copy_stats.hpp: what was moved on one store or in one page pool, by kind; counted by whoever moves, at the same time
+// as others.
 // It knows numbers only.
 #pragma once
 
@@ -11,7 +12,7 @@ namespace akv {
 
 class CopyStats {
  public:
-  static constexpr std::uint32_t kKinds = AKV_MOVED_LOAD;  // 1 .. kKinds; on the host there is one direction
+  static constexpr std::uint32_t kKinds = AKV_MOVED_TENSOR;  // 1 .. kKinds; on the host there is one direction
 
   void count_call(std::uint32_t kind, std::uint64_t items) noexcept {
     lines_[kind].calls.fetch_add(1, std::memory_order_relaxed);
