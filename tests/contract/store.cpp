@@ -310,7 +310,7 @@ TEST_CASE("store: E4 its reservation is in the tracker, as KV cache or swap, and
     CHECK(tracked(AKV_PURPOSE_SWAP) == 2 * 2 * 512);
     CHECK(akv_tracker_destroy(tracker) == AKV_ERROR_BUSY);
     OK(akv_tracker_set_limit(tracker, AKV_DEVICE_HOST, 5000));
-    CHECK(try_create(cache, [tracker](akv_store_config &c) { c.tracker = tracker; }) == AKV_ERROR_OUT_OF_MEMORY);
+    CHECK(try_create(cache, [tracker](akv_store_config &c) { c.tracker = tracker; }) == AKV_ERROR_NO_CAPACITY);
     CHECK(tracked(AKV_PURPOSE_KV_CACHE) == 2 * 2 * 512);
   }
   CHECK((tracked(AKV_PURPOSE_KV_CACHE) == 0 && tracked(AKV_PURPOSE_SWAP) == 0));
