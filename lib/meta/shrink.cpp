@@ -35,7 +35,8 @@ bool Cache::truncate_quickly(Slot slot, std::uint32_t length, bool keep_blocks) 
 void Cache::cut_lengths(Slot slot, std::uint32_t length) noexcept {
   Sequence &s = sequences_[slot];
   SequenceRest &rest = rest_[slot];
-  if (length <= rest.ticket_from) rest.ticket_first = rest.ticket_last = 0;  // what was written under them is cut off
+  // What was written under them is cut off. (Blocks that stay behind the end may be zeroed under them at this moment.)
+  if (length <= rest.ticket_from && s.num_blocks == math_.blocks(length)) rest.ticket_first = rest.ticket_last = 0;
   s.length = length;
   s.known = std::min<std::uint32_t>(s.known, length);
   s.committed = std::min<std::uint32_t>(s.committed, length);

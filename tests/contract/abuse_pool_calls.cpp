@@ -87,7 +87,7 @@ std::vector<Function> tensor_copies() {
          AKV_TRY_CALL(akv_copy_zero_page(p.pool, p.page, nullptr));
          return akv_page_pool_read_stats(p.pool, c.array_as<akv_copy_stats>(), c.element_size, c.capacity, c.out_count);
        }},
-      {"akv_tensor_read_shape", kOut, sizeof(akv_view), 0, 0,
+      {"akv_tensor_read_shape", kOut | kOnce, sizeof(akv_view), 0, 0,
        [](const Call &c) {
          const Pool p;
          const std::int64_t shape[] = {0};

@@ -285,9 +285,8 @@ TEST_CASE("store: B2 a warm-up touches every byte, tells its progress, stops whe
     REQUIRE(mincore(reinterpret_cast<void *>(first), resident.size() * page, resident.data()) == 0);
     CHECK(std::count_if(resident.begin(), resident.end(), [](unsigned char p) { return (p & 1) == 0; }) == 0);
   }
-  CHECK(akv_store_warm_up(
-            store, [](void *, std::uint64_t, std::uint64_t) -> std::int32_t { throw 1; }, nullptr) ==
-        AKV_ERROR_CALLBACK);
+  const auto throws = [](void *, std::uint64_t, std::uint64_t) -> std::int32_t { throw 1; };
+  CHECK(on_a_thread([&] { return akv_store_warm_up(store, throws, nullptr); }) == AKV_ERROR_CALLBACK);
   OK(akv_store_warm_up(store, nullptr, nullptr));
 }
 

@@ -253,7 +253,7 @@ TEST_CASE("stream: what a function throws is CALLBACK without workers, else it i
   OK(akv_set_log([](void *, std::uint32_t level, const char *) { warnings += level == AKV_LOG_WARNING; }, nullptr,
                  AKV_LOG_WARNING));
   Stream without, stream(2);
-  CHECK(akv_stream_call(without, throws, nullptr) == AKV_ERROR_CALLBACK);
+  CHECK(on_a_thread([&] { return akv_stream_call(without, throws, nullptr); }) == AKV_ERROR_CALLBACK);
   CHECK((without.record() == 1 && without.passed(1)));
   CHECK(warnings == 0);
   Trace trace(2);

@@ -237,7 +237,7 @@ TEST_CASE(
   cache.commit(whole, 8, ticket);
   cache.commit(cut, 8, ticket);
   const akv_sequence front = cache.fork(whole, 3), same = cache.fork(whole, 5);
-  OK(akv_sequence_truncate(cache, cut, 4, AKV_TRUNCATE_KEEP_BLOCKS));
+  OK(akv_sequence_truncate(cache, cut, 4, 0));
   CHECK(cache.info(front).wait == AKV_NONE);
   CHECK(cache.info(cut).wait == AKV_NONE);
   CHECK((cache.info(same).wait == ticket && cache.info(whole).wait == ticket));

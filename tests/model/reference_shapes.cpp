@@ -65,7 +65,8 @@ akv_status Model::truncate(Sequence &s, std::uint32_t length, bool keep) {
     }
   s.tokens.resize(length);
   s.committed = std::min(s.committed, length);
-  if (length <= s.ticket_from) s.first_ticket = s.last_ticket = 0;  // what was written under them is cut off
+  // What was written under them is cut off; but blocks that stay behind the end may be zeroed under them now.
+  if (length <= s.ticket_from && s.table.size() == blocks) s.first_ticket = s.last_ticket = 0;
   s.lost = false;
   return AKV_OK;
 }
