@@ -2,25 +2,12 @@
 // It knows the public API; it allocates nothing, so that whoever counts allocations sees the library's alone.
 #include "meta_life.hpp"
 
+#include "calls.hpp"
+
 namespace akv::stress {
 namespace {
 
-constexpr int kMostFunctions = 100;
-const char *called[kMostFunctions];
-int num_called = 0;
-
-void note(const char *name) {
-  for (int i = 0; i < num_called; ++i)
-    if (called[i] == name) return;
-  if (num_called < kMostFunctions) called[num_called++] = name;
-}
-
-// Call a function, remember its name, and leave with the line when the answer is not the wanted one.
-#define WANT(wanted, function, ...)                         \
-  do {                                                      \
-    note(#function);                                        \
-    if (function(__VA_ARGS__) != (wanted)) return __LINE__; \
-  } while (0)
+Calls calls;
 
 constexpr std::uint32_t kBlockTokens = 4;
 
@@ -52,11 +39,11 @@ int look_around(Life &l) {
   akv_sequence_line lines[8];
   akv_hold_line holds[8];
   std::uint32_t count = 0;
-  note("akv_version");
-  note("akv_version_string");
-  note("akv_status_name");
-  note("akv_last_error");
-  note("akv_has");
+  calls.note("akv_version");
+  calls.note("akv_version_string");
+  calls.note("akv_status_name");
+  calls.note("akv_last_error");
+  calls.note("akv_has");
   if (akv_version() == 0 || akv_version_string()[0] == 0 || akv_status_name(AKV_OK)[0] != 'A') return __LINE__;
   if (akv_has(AKV_FEATURE_BUDDY) != 1 || akv_last_error(text, sizeof text) > 1000) return __LINE__;
   WANT(AKV_OK, akv_last_error_detail, &detail);
@@ -266,6 +253,6 @@ int live_once(akv_cache *cache) {
   return 0;
 }
 
-std::set<std::string> functions_called() { return {called, called + num_called}; }
+std::set<std::string> functions_called() { return calls.names(); }
 
 }  // namespace akv::stress

@@ -2,27 +2,13 @@
 // It knows the public API; it allocates nothing, so that whoever counts allocations sees the library's alone.
 #include "pool_life.hpp"
 
+#include "calls.hpp"
 #include "scenario.hpp"
 
 namespace akv::stress {
 namespace {
 
-constexpr int kMostFunctions = 50;
-const char *called[kMostFunctions];
-int num_called = 0;
-
-void note(const char *name) {
-  for (int i = 0; i < num_called; ++i)
-    if (called[i] == name) return;
-  if (num_called < kMostFunctions) called[num_called++] = name;
-}
-
-// Call a function, remember its name, and leave with the line when the answer is not the wanted one.
-#define WANT(wanted, function, ...)                         \
-  do {                                                      \
-    note(#function);                                        \
-    if (function(__VA_ARGS__) != (wanted)) return __LINE__; \
-  } while (0)
+Calls calls;
 
 }  // namespace
 
@@ -52,6 +38,9 @@ int PoolLife::pages() {
   WANT(AKV_ERROR_BAD_HANDLE, akv_page_release, pool_, pages, 8);
   WANT(AKV_OK, akv_page_pool_read_config, pool_, &config);
   WANT(AKV_OK, akv_page_pool_read_state, pool_, &state);
+  akv_copy_stats stats[4];
+  std::uint32_t count = 9;
+  WANT(AKV_OK, akv_page_pool_read_stats, pool_, stats, sizeof stats[0], 4, &count);
   return 0;
 }
 
@@ -70,6 +59,9 @@ int PoolLife::arenas() {
   WANT(AKV_OK, akv_tensor_extend, pool_, tensors[0], 4096, &offset);
   WANT(AKV_ERROR_NO_CAPACITY, akv_tensor_extend, pool_, tensors[0], 1, &offset);
   WANT(AKV_OK, akv_tensor_read_view, pool_, tensors[6], &view);
+  const std::int64_t shape[] = {-1, 2};
+  akv_view shaped = AKV_VIEW_INIT;
+  WANT(AKV_OK, akv_tensor_read_shape, pool_, tensors[6], 0, AKV_DTYPE_I8, shape, 2, &shaped);
   WANT(AKV_OK, akv_arena_read_info, pool_, arena, &info);
   WANT(AKV_OK, akv_arena_drop, pool_, arena);
   WANT(AKV_ERROR_BAD_HANDLE, akv_tensor_extend, pool_, tensors[0], 1, &offset);
@@ -109,6 +101,6 @@ int PoolLife::live_once() {
   return 0;
 }
 
-std::set<std::string> pool_functions_called() { return {called, called + num_called}; }
+std::set<std::string> pool_functions_called() { return calls.names(); }
 
 }  // namespace akv::stress
