@@ -158,7 +158,8 @@ akv_sequence_commit(akv_cache *cache, akv_sequence sequence, uint32_t length, ak
 /* A second sequence with the first `length` tokens (AKV_UNSET: all) of this one: beam search, parallel sampling. All
  * of them must be known. Every block is shared, none is copied; whoever appends first to a shared last block pays
  * with a copy-on-write. Reserved blocks stay with the parent. Tokens that are not committed yet are written once, by
- * whichever of the two, and committed on both.
+ * whichever of the two, and committed on both. Where one of them is freed with work queued on a last block that they
+ * share, order the other's next writes behind that work on your stream.
  * Of `options` (may be NULL) request_id, owner, max_tokens and NO_PUBLISH count; the domain is the parent's.
  * META     O(blocks); one short lock.
  * Thread   any, per-seq.
