@@ -112,8 +112,8 @@ akv_sequence_can_extend(akv_cache *cache, akv_sequence sequence, uint32_t num_to
 #define AKV_APPEND_COMMITTED 1u /* for simulators: and commit up to the new length, once a plan is finished */
 
 /* Append `num_tokens` tokens; `tokens` NULL: not known yet. A shared last block is replaced by a block of its own
- * (copy-on-write): `out_plan` says what to copy before the next kernel. `out_plan` may be NULL where no fork, lease,
- * truncation or scrubbing can ask for one.
+ * (copy-on-write): `out_plan` says what to copy before the next kernel. Shared is also a block that another left under
+ * a ticket that has not passed. `out_plan` may be NULL where no fork, lease, truncation or scrubbing can ask for one.
  * META     O(1) inside a block, O(new blocks) beyond; no lock but one for a magazine of new blocks.
  * Thread   any, per-seq.
  * Fails    as every call, BUSY, PLAN_OPEN, CONTENT_LOST, NO_CAPACITY, NO_BLOCKS, PLAN_NEEDED, NO_PLANS,
@@ -157,9 +157,10 @@ akv_sequence_commit(akv_cache *cache, akv_sequence sequence, uint32_t length, ak
 
 /* A second sequence with the first `length` tokens (AKV_UNSET: all) of this one: beam search, parallel sampling. All
  * of them must be known. Every block is shared, none is copied; whoever appends first to a shared last block pays
- * with a copy-on-write. Reserved blocks stay with the parent. Tokens that are not committed yet are written once, by
- * whichever of the two, and committed on both. Where one of them is freed with work queued on a last block that they
- * share, order the other's next writes behind that work on your stream.
+ * with a copy-on-write. When all others have left it, a last block is the one's own again, and written on without a
+ * copy: once the tickets that were open when they left have passed, because until then their work may still read it, or
+ * write behind the end of who stayed. Reserved blocks stay with the parent. Tokens that are not committed yet are
+ * written once, by whichever of the two, and committed on both.
  * Of `options` (may be NULL) request_id, owner, max_tokens and NO_PUBLISH count; the domain is the parent's.
  * META     O(blocks); one short lock.
  * Thread   any, per-seq.

@@ -127,11 +127,14 @@ class Books {
   }
   void widen_row_locked(Slot slot, std::uint32_t count) noexcept;
   void append_blocks_locked(Slot slot, std::uint32_t count) noexcept;
+  // To be published, a block needs one holder; to be written on, also nobody who left it with work still queued.
+  enum class Absorb { to_publish, to_write };
   // (A run that was published once may have duplicates beside it in the sequence's table: it stays what it is.)
-  bool absorbable(RunId run) const noexcept {
-    return run != kRoot && tree_.at(run).linked == 0 && tree_.at(run).dead == 0 && tree_.exclusive(run);
+  bool absorbable(RunId run, Absorb why) const noexcept {
+    return run != kRoot && tree_.at(run).linked == 0 && tree_.at(run).dead == 0 && tree_.exclusive(run) &&
+           (why == Absorb::to_publish || tickets_.settled(tree_.at(run).left_epoch));
   }
-  bool absorb_tail_locked(Slot slot) noexcept;
+  bool absorb_tail_locked(Slot slot, Absorb why) noexcept;
   void copy_tail_locked(Slot slot, std::uint32_t plan) noexcept;
   void share_own_locked(Slot slot, std::uint32_t end) noexcept;
   void anchor_at_locked(Slot slot, RunId run) noexcept;

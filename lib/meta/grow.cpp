@@ -151,7 +151,7 @@ Status Cache::own_tails_locked(const akv_batch &batch, Growth &growth) noexcept 
     const Slot slot = slot_of(batch.sequences[row]);
     const Sequence &s = sequences_[slot];
     if (count_of(batch, row) == 0 || !tail_shared(s, rest_[slot])) continue;
-    if (absorb_tail_locked(slot)) {
+    if (absorb_tail_locked(slot, Absorb::to_write)) {
       refresh(slot);
       continue;
     }

@@ -9,7 +9,7 @@ void Cache::end_locked(Slot slot, bool in_flight) noexcept {
   Sequence &s = sequences_[slot];
   SequenceRest &rest = rest_[slot];
   give_up_swap_locked(slot, in_flight);
-  if (publishable(s) && rest.plan == 0 && absorb_tail_locked(slot))
+  if (publishable(s) && rest.plan == 0 && absorb_tail_locked(slot, Absorb::to_publish))
     publish_locked(slot);  // what was in the way has gone
   free_duplicates_locked(slot, 0, rest.anchored_blocks);
   if (const std::uint32_t plan = rest.plan; plan != 0) {

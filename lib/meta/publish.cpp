@@ -124,9 +124,8 @@ void Books::publish_own_locked(Slot slot, std::uint32_t target) noexcept {
       tree_.extend(rest.anchor, ids, count, span);
     } else {
       const RunId run = tree_.add(rest.anchor, rest.domain, ids, count, block_tokens_);
-      tree_.hold(run, Hold::sequence);
+      tree_.move_end(rest.anchor, run);
       tree_.link(run, span);
-      tree_.release(rest.anchor, Hold::sequence);
       rest.anchor = run;
     }
     rest.anchored_blocks = target;

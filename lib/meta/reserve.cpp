@@ -26,7 +26,7 @@ Status Cache::take_ahead(Slot slot, std::uint32_t num_tokens, bool may_plan, akv
   Growth growth;
   growth.query_tokens = num_tokens - s.length;
   if (tail_shared(s, rest_[slot])) {
-    if (absorb_tail_locked(slot)) refresh(slot);
+    if (absorb_tail_locked(slot, Absorb::to_write)) refresh(slot);
     else if (s.committed < s.length) return not_committed(s);
     else growth.copies = 1;
   }
@@ -56,7 +56,7 @@ Status Cache::can_extend(Slot slot, std::uint32_t num_tokens, akv_room &out) noe
   const ShortLock lock(mutex_);
   publish_pending_locked();
   const SequenceRest &rest = rest_[slot];
-  const bool shared = num_tokens != 0 && tail_shared(s, rest) && !absorbable(rest.anchor);
+  const bool shared = num_tokens != 0 && tail_shared(s, rest) && !absorbable(rest.anchor, Absorb::to_write);
   const bool too_long = num_tokens > s.max_tokens - s.length;
   const std::uint32_t blocks = too_long ? 0 : math_.blocks(s.length + num_tokens);
   const std::uint32_t needed = (blocks > s.num_blocks ? blocks - s.num_blocks : 0) + shared;

@@ -129,7 +129,7 @@ Status Cache::set_length(Slot slot, std::uint32_t length) noexcept {
   if (s.room == 0 && math_.offset(s.length) != 0) {
     const ShortLock lock(mutex_);
     publish_pending_locked();
-    if (!absorb_tail_locked(slot))
+    if (!absorb_tail_locked(slot, Absorb::to_write))
       return fail(AKV_ERROR_PLAN_NEEDED,
                   "the last block is shared and must be copied first: append or reserve instead");
     refresh(slot);

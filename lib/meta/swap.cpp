@@ -203,13 +203,13 @@ Status Cache::check_swap_finish_locked(std::uint32_t plan, std::uint64_t ticket)
     return fail(AKV_ERROR_INVALID_ARGUMENT,
                 "the plan swaps: it is finished with ticket 0, when its copies are complete, and ticket %llu is open",
                 ticket);
+  const std::uint32_t sequence = plans_[plan].first_sequence;
+  if (sequence != 0 && (sequences_[sequence - 1].flags & kLost) != 0)  // before it is told to wait in vain
+    return fail(AKV_ERROR_CONTENT_LOST,
+                "what the plan rests on was given up with an abandoned ticket: abandon the plan, nothing else is lost");
   if (!tickets_.settled(plans_[plan].wait))
     return fail(AKV_ERROR_NOT_READY, "what was copied was still being written: ticket %llu has not passed",
                 plans_[plan].wait);
-  const std::uint32_t sequence = plans_[plan].first_sequence;
-  if (sequence != 0 && (sequences_[sequence - 1].flags & kLost) != 0)
-    return fail(AKV_ERROR_CONTENT_LOST,
-                "what the plan rests on was given up with an abandoned ticket: abandon the plan, nothing else is lost");
   return AKV_OK;
 }
 

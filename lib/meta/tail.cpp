@@ -39,10 +39,10 @@ void Books::append_blocks_locked(Slot slot, std::uint32_t count) noexcept {
 
 // Runs at the end of the path that were never published and are this sequence's alone by now: their blocks become own
 // ones again.
-bool Books::absorb_tail_locked(Slot slot) noexcept {
+bool Books::absorb_tail_locked(Slot slot, Absorb why) noexcept {
   SequenceRest &rest = rest_[slot];
   const RunId before = rest.anchor;
-  while (absorbable(rest.anchor)) {
+  while (absorbable(rest.anchor, why)) {
     const RunId run = rest.anchor;
     rest.anchor = tree_.at(run).parent;
     rest.anchored_blocks = tree_.at(run).first_index;
@@ -75,8 +75,7 @@ void Books::copy_tail_locked(Slot slot, std::uint32_t plan) noexcept {
                     {AKV_PLAN_COPY_ON_WRITE, 0, 0, from, to, 0, 0, 0, filled, handle_of(slot), ticket_of(wait), 0});
   tree_.hold(source, Hold::lease);
   plans_.add_lease(plan, source);
-  tree_.hold(before, Hold::sequence);
-  tree_.release(source, Hold::sequence);
+  tree_.move_end(source, before);
   rest.undo.replaced_block = from;
   rest.undo.replaced_index = index;
   rest.undo.source = source;
@@ -97,8 +96,7 @@ void Books::share_own_locked(Slot slot, std::uint32_t end) noexcept {
   const auto tail =
       static_cast<std::uint32_t>(std::clamp<std::uint64_t>(s.length, before, before + block_tokens_) - before);
   const RunId run = tree_.add(rest.anchor, rest.domain, s.table + rest.anchored_blocks, count, tail);
-  tree_.hold(run, Hold::sequence);
-  tree_.release(rest.anchor, Hold::sequence);
+  tree_.move_end(rest.anchor, run);
   rest.anchor = run;
   rest.anchored_blocks = end;
   given_ -= count;
@@ -108,8 +106,7 @@ void Books::share_own_locked(Slot slot, std::uint32_t end) noexcept {
 void Books::anchor_at_locked(Slot slot, RunId run) noexcept {
   SequenceRest &rest = rest_[slot];
   if (run == rest.anchor) return;
-  tree_.hold(run, Hold::sequence);
-  tree_.release(rest.anchor, Hold::sequence);
+  tree_.move_end(rest.anchor, run);
   rest.anchor = run;
   rest.anchored_blocks = tree_.end_index(run);
 }

@@ -105,7 +105,7 @@ void Run::use_tensor() {
   }
   pending_.push_back({x, stream(x).record(), {}, std::move(bytes), data, "a tensor's bytes"});
   if (!stream(x).queues()) check_pending(x);
-  seq->last()[x] = stream(x).record();
+  seq->last[x] = stream(x).record();
 }
 
 void Run::drop_arena() {

@@ -166,11 +166,11 @@ void Run::commit_now(Seq &seq, std::uint32_t length) {
   akv_ticket ticket = 0;
   std::uint32_t busy = kMaxStreams;  // a stream on which something of it may not be done yet
   for (std::uint32_t y = 0; y < num_streams_; ++y)
-    if (stream(y).queues() && seq.last()[y] > stream(y).settled()) busy = y;
+    if (stream(y).queues() && seq.last[y] > stream(y).settled()) busy = y;
   if (busy != kMaxStreams) {
-    order_points(busy, seq.last());
+    order_points(busy, seq.last);
     cover(busy);
-    if (seq.last()[busy] > stream(busy).settled()) ticket = current_[busy];
+    if (seq.last[busy] > stream(busy).settled()) ticket = current_[busy];
   } else if (random_.one_in(4)) {
     ticket = current_[some_stream()];
   }
@@ -208,7 +208,6 @@ void Run::fork() {
   copy.handle = child;
   copy.domain = seq->domain;
   copy.root = seq->root;
-  copy.points = seq->points;
   copy.tokens.assign(seq->tokens.begin(), seq->tokens.begin() + length);
   copy.stamps.assign(seq->stamps.begin(), seq->stamps.begin() + length);
   copy.known = copy.written = copy.committed = length;

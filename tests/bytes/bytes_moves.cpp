@@ -73,7 +73,7 @@ void Run::write() {
   for (std::uint32_t i = first; i < first + count; ++i)
     put(AKV_STORE_BLOCKS, blocks[i / block_tokens_], i % block_tokens_, seq->stamps[i], seq->domain + 1);
   seq->written += count;
-  seq->last()[x] = stream(x).record();
+  seq->last[x] = stream(x).record();
   if (random_.one_in(2)) commit_now(*seq, seq->written);
 }
 
@@ -148,7 +148,7 @@ void Run::read() {
   note("read %u .. %u of %" PRIx64 " on stream %u", first, first + count - 1, seq->handle, x);
   if (random_.one_in(3)) read_tokens(*seq, x, first, count);
   else gather(*seq, x, first, count);
-  seq->last()[x] = stream(x).record();
+  seq->last[x] = stream(x).record();
 }
 
 // One layer of one store, some tokens left out.
@@ -241,7 +241,7 @@ void Run::zero() {
   }
   for (const std::int32_t block : blocks)
     for (std::uint32_t i = 0; i < block_tokens_; ++i) put(AKV_STORE_BLOCKS, block, i, 0, 0);
-  seq->last()[x] = stream(x).record();
+  seq->last[x] = stream(x).record();
 }
 
 }  // namespace bytes_test

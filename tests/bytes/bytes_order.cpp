@@ -50,7 +50,7 @@ void Run::order_points(std::uint32_t x, const std::uint64_t (&last)[kMaxStreams]
 }
 
 void Run::order(std::uint32_t x, Seq &seq) {
-  order_points(x, seq.last());
+  order_points(x, seq.last);
   follow_ticket(x, info(seq.handle).wait);
 }
 

@@ -91,7 +91,7 @@ void Run::run(Plan &plan, std::uint32_t x, bool finish) {
   plan.ran = true;
   plan.stream = x;
   plan.point = stream(x).record();
-  for (const Plan::Of &each : plan.of) seq_of(each.sequence)->last()[x] = plan.point;
+  for (const Plan::Of &each : plan.of) seq_of(each.sequence)->last[x] = plan.point;
   if (!finish) return;
   plan.finishing = true;
   if (!stream(x).queues()) look_at_finishing();

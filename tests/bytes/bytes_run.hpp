@@ -48,10 +48,6 @@ struct Store {
   Moved moved[kKinds];
 };
 
-struct Points {
-  std::uint64_t at[kMaxStreams] = {};
-};
-
 struct Plan;
 
 struct Seq {
@@ -65,10 +61,7 @@ struct Seq {
   std::uint32_t committed = 0;
   Plan *plan = nullptr;
   bool swapped = false;
-  // The points behind what was queued for it and its forks: they are one another's order, because a fork that leaves
-  // gives a shared last block to the other, who then writes there without a copy.
-  std::shared_ptr<Points> points = std::make_shared<Points>();
-  std::uint64_t (&last())[kMaxStreams] { return points->at; }
+  std::uint64_t last[kMaxStreams] = {};  // the points behind what was queued for it; a fork has points of its own
   std::uint32_t length() const { return static_cast<std::uint32_t>(tokens.size()); }
 };
 

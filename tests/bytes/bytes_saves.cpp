@@ -109,7 +109,7 @@ void Run::load_save() {
   note("load %zu blocks into %" PRIx64 " on stream %u", blocks.size(), seq->handle, x);
   copy_between(AKV_STORE_SWAP_BLOCKS, save.blocks, AKV_STORE_BLOCKS, blocks, x);
   seq->written = seq->length();
-  seq->last()[x] = save.last[x] = stream(x).record();
+  seq->last[x] = save.last[x] = stream(x).record();
   commit_now(*seq, seq->written);
 }
 

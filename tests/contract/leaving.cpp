@@ -30,6 +30,17 @@ struct TwoCopies {
   akv_plan plan = AKV_NONE;
 };
 
+// Two had a last block; one has left it. Whether the other copies it before it writes on.
+bool copies(const Cache &cache, akv_sequence stayed) {
+  akv_plan plan = AKV_NONE;
+  akv_room room = AKV_ROOM_INIT;
+  OK(akv_sequence_can_extend(cache, stayed, 1, &room));
+  OK(cache.append(stayed, {60}, &plan));
+  CHECK(room.blocks_needed == (plan != AKV_NONE));
+  if (plan != AKV_NONE) cache.finish(plan);
+  return plan != AKV_NONE;
+}
+
 }  // namespace
 
 TEST_CASE("leaving: D6 D7 dropping an owner takes its records out of a plan, and leaves the others' as they were") {
@@ -173,4 +184,55 @@ TEST_CASE("leaving: a cache that ends with commits nobody has looked at leaves n
       if (round == 1) CHECK(cache.match(tokens).cached_tokens == 4);
     }
   }
+}
+
+TEST_CASE("leaving: B2 B8 a last block is not written on while work of one who left may touch it") {
+  Cache cache;
+  const akv_sequence parent = cache.committed(count_up(0, 7));  // its work may write up to position 6
+  const akv_sequence child = cache.fork(parent, 6);
+  const akv_ticket ticket = cache.open_ticket();
+  SECTION("it was freed") { cache.free(parent); }
+  SECTION("it was cut back") { OK(akv_sequence_truncate(cache, parent, 4, 0)); }
+  SECTION("it took a copy") { cache.finish(cache.planned(parent, {70})); }
+  SECTION("it was swapped out") {
+    akv_plan plan = AKV_NONE;
+    OK(akv_sequence_swap_out(cache, parent, &plan));
+    cache.finish(plan);
+  }
+  SECTION("its lease was, too") {
+    const akv_lease lease = cache.lease(parent, 7);
+    cache.free(parent);
+    OK(akv_ticket_retire(cache, ticket));
+    const akv_ticket later = cache.open_ticket();
+    OK(akv_lease_release(cache, lease));
+    CHECK(copies(cache, child));
+    OK(akv_ticket_retire(cache, later));
+    return;
+  }
+  CHECK(akv_sequence_set_length(cache, child, 7) == AKV_ERROR_PLAN_NEEDED);
+  CHECK(copies(cache, child));
+  OK(akv_ticket_retire(cache, ticket));
+}
+
+TEST_CASE("leaving: B2 B8 a last block is written on in place when all work of those who left has passed") {
+  Cache cache;
+  const akv_sequence parent = cache.committed(count_up(0, 7)), child = cache.fork(parent, 6);
+  const akv_ticket ticket = cache.open_ticket();
+  cache.free(parent);
+  OK(akv_ticket_retire(cache, ticket));
+  const akv_ticket later = cache.open_ticket();
+  CHECK_FALSE(copies(cache, child));
+  OK(akv_ticket_retire(cache, later));
+}
+
+TEST_CASE("leaving: B2 B8 who leaves with more blocks than were shared leaves all of them") {
+  Cache cache;
+  const akv_sequence parent = cache.create(count_up(0, 11)).sequence, twin = cache.fork(parent);
+  const akv_sequence child = cache.fork(parent, 6);
+  cache.commit(child, 6);
+  cache.free(parent);
+  const akv_ticket ticket = cache.open_ticket();
+  cache.free(twin);  // the run that it ended in goes with it
+  CHECK(copies(cache, child));
+  OK(akv_ticket_retire(cache, ticket));
 }

@@ -185,10 +185,12 @@ void Model::join(Plan &plan, Sequence &s) {
 
 // -- growing --
 
-// Is the end of its path private, never published, and nobody else's?
-bool Model::absorbable(const Sequence &s) const {
+// Is the end of its path private, never published, and nobody else's? To be written on it must also be so that nobody
+// left it under a ticket that has not passed.
+bool Model::absorbable(const Sequence &s, bool to_write) const {
   if (s.path.empty() || s.path.back()->linked || s.path.back()->dead || has_children(s.path.back())) return false;
   const Node *last = s.path.back();
+  if (to_write && !settled(last->left)) return false;
   std::uint32_t users = 0;
   for (const Sequence &other : sequences) users += !other.path.empty() && other.path.back() == last;
   for (const Hold &hold : holds) users += hold.end == last;
@@ -216,10 +218,11 @@ std::uint32_t Model::shared_blocks(const Sequence &s) const {
   return static_cast<std::uint32_t>(shared) - duplicates(s);
 }
 
-bool Model::absorb(Sequence &s) {
+bool Model::absorb(Sequence &s, bool to_write) {
   bool any = false;
-  while (absorbable(s)) {
+  while (absorbable(s, to_write)) {
     Node *last = s.path.back();
+    if (last->parent != nullptr) last->parent->left = std::max(last->parent->left, last->left);
     s.path.pop_back();
     nodes_.remove_if([last](const Node &other) { return &other == last; });
     any = true;
@@ -257,6 +260,7 @@ void Model::copy_tail(Sequence &s, Plan &plan) {
   s.undo_id = from;
   s.undo_index = index;
   s.undo_source = source;
+  leave_end(s);
   s.path.pop_back();
   somebody_let_go();
   s.table[index] = to;
@@ -294,7 +298,7 @@ akv_status Model::append(std::vector<Row> rows, bool commit, bool may_plan, bool
   if (shared_tails) publish_pending();
   for (const Row &row : rows) {
     if (row.tokens.empty() || !tail_shared(*row.sequence)) continue;
-    if (absorb(*row.sequence)) continue;
+    if (absorb(*row.sequence, true)) continue;
     if (row.sequence->committed < row.sequence->length()) return AKV_ERROR_NOT_COMMITTED;
     copies.push_back(row.sequence);
   }
@@ -351,7 +355,7 @@ akv_status Model::reserve(Sequence &s, std::uint32_t num_tokens, bool may_plan, 
   if (num_tokens <= s.length()) return AKV_OK;
   publish_pending();
   bool copy = false;
-  if (tail_shared(s) && !absorb(s)) {
+  if (tail_shared(s) && !absorb(s, true)) {
     if (s.committed < s.length()) return AKV_ERROR_NOT_COMMITTED;
     copy = true;
   }
@@ -382,7 +386,8 @@ akv_status Model::reserve(Sequence &s, std::uint32_t num_tokens, bool may_plan, 
 
 akv_status Model::can_extend(Sequence &s, std::uint32_t count, akv_room &want) {
   publish_pending();
-  const bool shared = count != 0 && tail_shared(s) && !absorbable(s), too_long = count > s.max_tokens - s.length();
+  const bool shared = count != 0 && tail_shared(s) && !absorbable(s, true);
+  const bool too_long = count > s.max_tokens - s.length();
   const std::uint32_t blocks = too_long ? 0 : blocks_of(s.length() + count),
                       have = static_cast<std::uint32_t>(s.table.size());
   want.blocks_needed = std::max(blocks, have) - have + shared;

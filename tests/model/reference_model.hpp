@@ -43,6 +43,7 @@ struct Node {
   bool linked = false, dead = false, lost = false, cached = false;
   bool held[3] = {};  // by sequences, pins, leases: found by walking
   std::uint64_t stamp = 0, epoch = 0;
+  std::uint64_t left = 0;  // newest ticket when one who held it, or what was below it, last left
   std::uint64_t first_ticket = 0, last_ticket = 0;
 };
 
@@ -186,6 +187,7 @@ class Model {
   Node *equal_child(const Node *parent, std::uint64_t domain, const std::int32_t *tokens) const;
   void look_who_holds();
   void somebody_let_go();
+  void leave_end(Sequence &s);
   void remove(Node *node);
   bool evictable(const Node &node) const { return node.cached && settled(node.epoch); }
   std::uint32_t count_evictable() const;
@@ -226,8 +228,8 @@ class Model {
   bool is_own(const Sequence &s, std::uint32_t at) const;
   bool tail_shared(const Sequence &s) const;
   std::uint32_t room(const Sequence &s) const;
-  bool absorbable(const Sequence &s) const;
-  bool absorb(Sequence &s);
+  bool absorbable(const Sequence &s, bool to_write) const;
+  bool absorb(Sequence &s, bool to_write);
   void share(Sequence &s, std::uint32_t blocks);
   void copy_tail(Sequence &s, Plan &plan);
   void publish(Sequence &s);

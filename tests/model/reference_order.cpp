@@ -82,6 +82,7 @@ std::uint32_t Model::abandon(std::uint64_t ticket) {
 
 void Model::close(Plan &plan) {
   while (!plan.leases.empty()) {
+    plan.leases.front()->left = newest;
     plan.leases.pop_front();
     somebody_let_go();
   }

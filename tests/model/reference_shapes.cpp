@@ -44,7 +44,10 @@ void Model::truncate_path(Sequence &s, std::uint32_t blocks, bool inside) {
   std::vector<std::int32_t> own(s.table.begin() + static_cast<std::ptrdiff_t>(s.path.size()), s.table.end());
   s.table.resize(blocks);
   s.table.insert(s.table.end(), own.begin(), own.end());
-  s.path.resize(keep_duplicate ? blocks - 1 : blocks);
+  if (const std::size_t end = keep_duplicate ? blocks - 1 : blocks; end < s.path.size()) {
+    leave_end(s);
+    s.path.resize(end);
+  }
   somebody_let_go();
 }
 
@@ -78,7 +81,7 @@ akv_status Model::set_length(Sequence &s, std::uint32_t length) {
   if (blocks_of(length) > s.table.size()) return AKV_ERROR_OUT_OF_RANGE;
   if (tail_shared(s)) {
     publish_pending();
-    if (!absorb(s)) return AKV_ERROR_PLAN_NEEDED;
+    if (!absorb(s, true)) return AKV_ERROR_PLAN_NEEDED;
   }
   s.tokens.resize(length, kUnknown);
   return AKV_OK;
@@ -87,7 +90,7 @@ akv_status Model::set_length(Sequence &s, std::uint32_t length) {
 void Model::free(Sequence &s, bool in_flight) {
   publish_pending();
   leave_swap_blocks(s, in_flight);
-  if (s.plan == nullptr && publishable(s) && absorb(s)) publish(s);  // what was in the way has gone
+  if (s.plan == nullptr && publishable(s) && absorb(s, false)) publish(s);  // what was in the way has gone
   drop_duplicates(s, 0);
   Plan *plan = s.plan;
   if (plan != nullptr) {
@@ -106,6 +109,7 @@ void Model::free(Sequence &s, bool in_flight) {
     if (in_flight && plan->sequences.empty() && plan->records.empty()) close(*plan);
   }
   for (std::size_t at = s.path.size(); at < s.table.size(); ++at) give_back(s.table[at]);
+  leave_end(s);
   sequences.remove_if([&s](const Sequence &other) { return &other == &s; });
   ++counters_.freed_sequences;
   somebody_let_go();
@@ -161,6 +165,7 @@ akv_status Model::lease(Sequence &s, std::uint32_t num_tokens, std::uint64_t own
 }
 
 void Model::release(std::uint64_t handle) {
+  if (const Hold *hold = find_hold(handle); hold != nullptr) hold->end->left = newest;
   holds.remove_if([handle](const Hold &hold) { return hold.handle == handle; });
   somebody_let_go();
 }

@@ -88,6 +88,7 @@ akv_status Model::swap_out(Sequence &s, akv_plan got) {
 void Model::leave_blocks(Sequence &s) {
   drop_duplicates(s, 0);
   for (std::size_t at = s.path.size(); at < s.table.size(); ++at) give_back(s.table[at]);
+  leave_end(s);
   s.path.clear();
   s.table.clear();
   s.state = AKV_SEQUENCE_SWAPPED;
@@ -152,8 +153,8 @@ void Model::come_back(Sequence &s) {
 akv_status Model::finish_swap(Plan &plan, std::uint64_t number) {
   Sequence *s = plan.sequences.empty() ? nullptr : plan.sequences.front();
   if (number != 0) return AKV_ERROR_INVALID_ARGUMENT;
-  if (!settled(plan.wait)) return AKV_ERROR_NOT_READY;
   if (s != nullptr && s->lost) return AKV_ERROR_CONTENT_LOST;
+  if (!settled(plan.wait)) return AKV_ERROR_NOT_READY;
   publish_pending();
   if (s == nullptr) {
     give_back_swap(named_swap_blocks(plan));

@@ -113,7 +113,14 @@ void Model::look_who_holds() {
     for (Node *node : plan.leases) mark(node, 2);
 }
 
+// It stops being one of those who hold the end of its path.
+void Model::leave_end(Sequence &s) {
+  if (!s.path.empty()) s.path.back()->left = newest;
+}
+
 void Model::remove(Node *node) {
+  // Who held it held its parent as well.
+  if (node->parent != nullptr) node->parent->left = std::max(node->parent->left, node->left);
   give_back(node->id);
   nodes_.remove_if([node](const Node &other) { return &other == node; });
 }

@@ -47,6 +47,9 @@ struct Run {
   std::uint64_t domain;
   std::uint64_t stamp;          // of the last use, set when the last holder leaves
   std::uint64_t release_epoch;  // the newest ticket at that time: evictable when it is settled
+  // The newest ticket when one of several holders, of this run or of one below that has gone, last left: until it is
+  // settled, work that the other queued may be reading the blocks, or writing them behind the end of who stayed.
+  std::uint64_t left_epoch;
   TicketSpan tickets;
 };
 

@@ -44,6 +44,18 @@ void RunTree::hold(RunId id, Hold kind) noexcept {
 }
 
 void RunTree::release(RunId id, Hold kind) noexcept {
+  if (id != kRoot) runs_[id].left_epoch = tickets_.newest();
+  let_go(id, kind);
+}
+
+// Below `from`, it still holds that; above, it leaves what is between.
+void RunTree::move_end(RunId from, RunId to) noexcept {
+  const bool leaves = end_index(to) < end_index(from);
+  hold(to, Hold::sequence);
+  leaves ? release(from, Hold::sequence) : let_go(from, Hold::sequence);
+}
+
+void RunTree::let_go(RunId id, Hold kind) noexcept {
   const auto k = static_cast<std::uint32_t>(kind);
   ++clock_;
   while (id != kRoot) {

@@ -2,6 +2,8 @@
 // It knows nothing about holders and eviction (run_holds.cpp) or about prompts (run_match.cpp).
 #include "meta/prefix/run_tree.hpp"
 
+#include <algorithm>
+
 namespace akv {
 
 void RunTree::plan(Reservation &memory, std::uint32_t max_runs, std::uint32_t max_open_tickets) noexcept {
@@ -102,7 +104,8 @@ void RunTree::take_out(RunId id) noexcept {
   Run &parent = runs_[parent_id];
   run.alive = 0;
   runs_.give_back(id);
-  if (parent.alive == 0) return;  // freed before its children, in free_the_gone()
+  if (parent.alive == 0) return;                                    // freed before its children, in free_the_gone()
+  parent.left_epoch = std::max(parent.left_epoch, run.left_epoch);  // who held the run held the parent as well
   if (--parent.num_children == 0 && parent_id != kRoot && class_of(parent) == RunClass::cached)
     order_.add(parent_id, parent.stamp);
 }

@@ -65,7 +65,10 @@ class RunTree {
   void dissolve(RunId run) noexcept;
 
   void hold(RunId run, Hold kind) noexcept;
+  // The holder leaves, and with it whoever might order its queued work before that of the others.
   void release(RunId run, Hold kind) noexcept;
+  // A sequence that ended at `from` ends at `to` instead, which is above it or below.
+  void move_end(RunId from, RunId to) noexcept;
 
   // Nobody but one sequence ends at `run` or below it.
   bool exclusive(RunId run) const noexcept {
@@ -155,6 +158,7 @@ class RunTree {
   TrieKey key_of(RunId run) const noexcept;
   void unlink(RunId run) noexcept;
   void move(Run &run, RunId id, RunClass from, RunClass to) noexcept;
+  void let_go(RunId run, Hold kind) noexcept;
   void take_out(RunId run) noexcept;
   void free_run(RunId run) noexcept;
   void mark_lost(std::uint64_t ticket) noexcept;
