@@ -82,13 +82,8 @@ Status Books::allocate(const akv_allocator *allocator) noexcept {
 }
 
 Status Books::enter_all_locked() noexcept {
-  for (Slot slot = 0; slot < touched_slots_; ++slot) {
-    if (!sequences_.live(slot) || sequences_.enter(slot, sequences_.generation(slot)) == Entry::entered) continue;
-    while (slot-- != 0)
-      if (sequences_.live(slot)) sequences_.leave(slot);
-    return fail(AKV_ERROR_BUSY, "a sequence of this cache is inside another call");
-  }
-  return AKV_OK;
+  if (enter_those_locked([](Slot) { return true; })) return AKV_OK;
+  return fail(AKV_ERROR_BUSY, "a sequence of this cache is inside another call");
 }
 
 void Books::leave_all_locked() noexcept {

@@ -76,6 +76,20 @@ class Books {
   Status check_quiet(const Sequence &s) const noexcept;
   Status check_in_place(const Sequence &s) const noexcept;  // the latter two
 
+  // -- gates --
+  // Shut those of all live sequences for which `which(slot)` says so, or none: one of them is inside another call.
+  template <class Which>
+  bool enter_those_locked(Which which) noexcept {
+    for (Slot slot = 0; slot < touched_slots_; ++slot) {
+      if (!sequences_.live(slot) || !which(slot)) continue;
+      if (sequences_.enter(slot, sequences_.generation(slot)) == Entry::entered) continue;
+      while (slot-- != 0)
+        if (sequences_.live(slot) && which(slot)) sequences_.leave(slot);
+      return false;
+    }
+    return true;
+  }
+
   // -- slots --
   std::uint32_t slots_available() const noexcept { return num_free_slots_ + config_.max_sequences - touched_slots_; }
   Status check_admission_locked(const akv_sequence_options &options, std::uint32_t length) const noexcept;

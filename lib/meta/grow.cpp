@@ -7,10 +7,6 @@
 namespace akv {
 namespace {
 
-std::uint32_t count_of(const akv_batch &batch, std::uint32_t row) {
-  return batch.num_tokens != nullptr ? batch.num_tokens[row] : 1;
-}
-
 // num_tokens NULL, a decode step: the compiler makes loops of their own for it.
 struct OneEach {
   std::uint32_t operator[](std::uint32_t) const { return 1; }

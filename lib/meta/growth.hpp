@@ -12,8 +12,8 @@ struct Cache::Growth {
   std::uint64_t indices = 0;       // blocks of all contexts
   std::uint32_t widest = 0;        // blocks of the longest
   std::uint32_t shared_tails = 0;  // sequences that would write into a shared block
-  std::uint32_t full_rows = 0;     // sequences whose table must move to a longer row
   std::uint32_t copies = 0;        // of these, the ones that need a copy
+  std::uint32_t full_rows = 0;     // sequences whose table must move to a longer row
   bool plan = false;               // there may be something to copy or to zero
   akv_plan made = AKV_NONE;        // the plan, if there was
 

@@ -61,17 +61,12 @@ void Cache::free_batch_locked(const akv_sequence *sequences, std::uint32_t count
 }
 
 Status Cache::drop_owner_locked(std::uint64_t owner, bool in_flight, std::uint32_t &released) noexcept {
-  const auto owned = [this, owner](Slot slot) { return sequences_.live(slot) && rest_[slot].owner == owner; };
-  for (Slot slot = 0; slot < touched_slots_; ++slot) {
-    if (!owned(slot) || sequences_.enter(slot, sequences_.generation(slot)) == Entry::entered) continue;
-    while (slot-- != 0)
-      if (owned(slot)) sequences_.leave(slot);
-    return fail(AKV_ERROR_BUSY, "a sequence of owner %llu is inside another call", owner);
-  }
+  const auto owned = [this, owner](Slot slot) { return rest_[slot].owner == owner; };
+  if (!enter_those_locked(owned)) return fail(AKV_ERROR_BUSY, "a sequence of owner %llu is inside another call", owner);
   released = 0;
   publish_pending_locked();
   for (Slot slot = 0; slot < touched_slots_; ++slot) {
-    if (!owned(slot)) continue;
+    if (!sequences_.live(slot) || !owned(slot)) continue;
     end_locked(slot, in_flight);
     ++released;
   }

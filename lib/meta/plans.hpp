@@ -40,25 +40,22 @@ class Plans {
  public:
   // A record copies into or zeroes a block of its own, which stays taken until the plan has ended; a lease is of the
   // source of such a copy, or of what a freed sequence left behind, at least one such block.
-  static std::size_t max_leases(std::uint32_t num_blocks, std::uint32_t max_sequences) noexcept {
-    return std::size_t{num_blocks} * 2 + max_sequences;
-  }
-  static std::size_t max_records(std::uint32_t num_blocks, std::uint32_t max_sequences) noexcept {
+  static std::size_t max_entries(std::uint32_t num_blocks, std::uint32_t max_sequences) noexcept {
     return std::size_t{num_blocks} * 2 + max_sequences;
   }
   static void plan(Reservation &memory, std::uint32_t max_plans, std::uint32_t num_blocks,
                    std::uint32_t max_sequences) noexcept {
     Slab<PlanState>::plan(memory, max_plans);
-    Slab<PlanRecord>::plan(memory, max_records(num_blocks, max_sequences));
-    Slab<PlanLease>::plan(memory, max_leases(num_blocks, max_sequences));
+    Slab<PlanRecord>::plan(memory, max_entries(num_blocks, max_sequences));
+    Slab<PlanLease>::plan(memory, max_entries(num_blocks, max_sequences));
   }
   // Generations count up from a number of the cache's own, so that a handle of the cache before it is stale here.
   void take_memory(Reservation &memory, std::uint32_t max_plans, std::uint32_t num_blocks, std::uint32_t max_sequences,
                    std::uint32_t first_generation) noexcept {
     first_generation_ = first_generation;
     plans_.take_memory(memory, max_plans);
-    records_.take_memory(memory, max_records(num_blocks, max_sequences));
-    leases_.take_memory(memory, max_leases(num_blocks, max_sequences));
+    records_.take_memory(memory, max_entries(num_blocks, max_sequences));
+    leases_.take_memory(memory, max_entries(num_blocks, max_sequences));
   }
 
   bool can_open() const noexcept { return plans_.taken() < plans_.capacity(); }

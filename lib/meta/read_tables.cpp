@@ -19,7 +19,7 @@ Status Cache::read_tables(const akv_batch &batch, const akv_tables &tables) noex
   for (std::uint32_t i = 0; i < batch.num_sequences; ++i) {
     const Slot slot = slot_of(batch.sequences[i]);
     const Sequence &s = sequences_[slot];
-    const std::uint32_t count = batch.num_tokens != nullptr ? batch.num_tokens[i] : 1;
+    const std::uint32_t count = count_of(batch, i);
     const std::uint64_t end = batch.first != nullptr ? std::uint64_t{batch.first[i]} + count : std::uint32_t{s.length};
     const std::uint64_t room = std::uint64_t{s.num_blocks} * block_tokens_;
     Status status = check_quiet(s);

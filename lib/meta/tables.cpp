@@ -19,10 +19,6 @@ struct Extent {
   std::uint32_t blocks;
 };
 
-std::uint32_t count_of(const akv_batch &batch, std::uint32_t i) {
-  return batch.num_tokens != nullptr ? batch.num_tokens[i] : 1;
-}
-
 // Bring one row of the block table up to date: only new entries where the row was this sequence's before.
 void write_row(const akv_tables &tables, std::uint32_t row, akv_sequence sequence, std::uint32_t version,
                std::uint32_t blocks, const std::int32_t *table) {

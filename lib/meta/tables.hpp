@@ -10,6 +10,11 @@
 
 namespace akv {
 
+// Query tokens of a row; a decode step has one each, and no array of them.
+inline std::uint32_t count_of(const akv_batch &batch, std::uint32_t row) noexcept {
+  return batch.num_tokens != nullptr ? batch.num_tokens[row] : 1;
+}
+
 class TableWriter {
  public:
   // The gates of all sequences that are named are shut.

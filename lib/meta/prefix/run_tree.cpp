@@ -23,10 +23,6 @@ void RunTree::take_memory(Reservation &memory, std::uint32_t max_runs, std::uint
   runs_[kRoot].linked = 1;
 }
 
-std::uint64_t RunTree::bytes_per_run() noexcept {
-  return sizeof(Run) + sizeof(TrieNode) + sizeof(EvictionEntry) + 3 * 4;
-}
-
 TrieKey RunTree::key_of(RunId run) const noexcept {
   const Run &r = runs_[run];
   return {tokens_.of(r.first_block), tokens_.block_tokens(), r.parent == kRoot ? 2u : 0u, r.domain};

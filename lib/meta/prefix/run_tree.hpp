@@ -147,8 +147,6 @@ class RunTree {
   std::uint32_t eviction_candidates() const noexcept { return order_.size(); }
   std::uint32_t trie_nodes() const noexcept { return trie_nodes_.taken(); }
 
-  static std::uint64_t bytes_per_run() noexcept;
-
  private:
   template <class What>
   void for_each_chunk(RunId run, What what) const noexcept {
