@@ -10,18 +10,8 @@ using namespace akv;
 
 namespace {
 
-
 // A call on one pool.
-class InPool {
- public:
-  explicit InPool(akv_page_pool *pool) noexcept : status_(Pools::find(pool, ref_)) {}
-  Status status() const noexcept { return status_; }
-  ArenaPool *operator->() const noexcept { return ref_.operator->(); }
-
- private:
-  Pools::Ref ref_;
-  Status status_;
-};
+using InPool = Pools::Visit;
 
 void write_dropped(const ArenaPool &pool, const ArenaPool::Dropped &from, akv_dropped *to) noexcept {
   akv_dropped dropped = AKV_DROPPED_INIT;
@@ -40,7 +30,7 @@ Status drop(akv_page_pool *pool, std::uint64_t owner, bool everybody, akv_droppe
     const InPool in(pool);
     AKV_TRY(in.status());
     dropped = in->drop_owner(owner, everybody);
-    write_dropped(*in.operator->(), dropped, out);
+    write_dropped(*in, dropped, out);
   }
   log(AKV_LOG_INFO, "emergency: %llu arenas and %llu pages dropped%s", static_cast<unsigned long long>(dropped.arenas),
       static_cast<unsigned long long>(dropped.pages), everybody ? ", everybody's" : " of one owner");
@@ -139,7 +129,7 @@ akv_status akv_page_pool_read_state(akv_page_pool *pool, akv_page_pool_state *ou
   AKV_TRY(check_output(out_state, kOutputV1));
   const InPool in(pool);
   AKV_TRY(in.status());
-  write_struct(state_of(*in.operator->()), out_state);
+  write_struct(state_of(*in), out_state);
   return AKV_OK;
 }
 
@@ -274,7 +264,7 @@ akv_status akv_tensor_read_shape(akv_page_pool *pool, akv_tensor tensor, uint64_
   const InPool in(pool);
   AKV_TRY(in.status());
   unsigned char *data = nullptr;
-  AKV_TRY(find_tensor_bytes(*in.operator->(), tensor, offset, 0, data));
+  AKV_TRY(find_tensor_bytes(*in, tensor, offset, 0, data));
   Arenas::View at{};
   unsigned char *start = nullptr;
   AKV_TRY(in->read_tensor(tensor, start, at));

@@ -7,16 +7,14 @@
 namespace akv {
 namespace {
 
-constexpr std::uint32_t kNone = ~0u;
-
 constinit std::atomic<std::uint32_t> next{0};
-thread_local constinit std::uint32_t mine = kNone;
 
 }  // namespace
 
-std::uint32_t thread_index() noexcept {
-  if (mine == kNone) mine = next.fetch_add(1, std::memory_order_relaxed);
-  return mine;
+thread_local constinit std::uint32_t index_of_this_thread = kNoThreadIndex;
+
+std::uint32_t give_thread_index() noexcept {
+  return index_of_this_thread = next.fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace akv

@@ -6,8 +6,15 @@
 
 namespace akv {
 
+constexpr std::uint32_t kNoThreadIndex = ~0u;
+extern thread_local constinit std::uint32_t index_of_this_thread;  // thread_index() gives it one
+std::uint32_t give_thread_index() noexcept;
+
 // 0 for the first thread that asks, 1 for the second, and so on; never given twice, so take it modulo something.
-std::uint32_t thread_index() noexcept;
+inline std::uint32_t thread_index() noexcept {
+  const std::uint32_t mine = index_of_this_thread;
+  return mine != kNoThreadIndex ? mine : give_thread_index();
+}
 
 // A short word to the processor while waiting for another thread's next instruction.
 inline void pause() noexcept {

@@ -6,8 +6,6 @@
 
 namespace akv {
 
-constinit std::atomic<std::uint32_t> PagePool::generations_{0};
-
 Status PagePool::grow(std::uint32_t count, bool prefault) noexcept {
   const std::uint32_t there = free_.reserved();
   AKV_TRY(memory_.commit(there, there + count, prefault));

@@ -122,9 +122,14 @@ class PagePool {
   }
   std::uint32_t max_pages() const noexcept { return static_cast<std::uint32_t>(records_.count) - 1; }
 
-  // A number that no hold of any pool has had before (in four billion).
+  // A number that no hold of any pool has had before (in four billion). Threads draw many at a time: they would meet
+  // here with every page.
   static std::uint32_t next_generation() noexcept {
-    const std::uint32_t generation = generations_.fetch_add(1, std::memory_order_relaxed) + 1;
+    if (next_number_ == end_of_numbers_) {
+      next_number_ = numbers_.fetch_add(kNumbersDrawn, std::memory_order_relaxed);
+      end_of_numbers_ = next_number_ + kNumbersDrawn;
+    }
+    const std::uint32_t generation = next_number_++;
     return generation != 0 ? generation : next_generation();
   }
 
@@ -133,7 +138,9 @@ class PagePool {
     std::atomic<std::uint64_t> word;   // a PageHold; 0: never handed out
     std::atomic<std::uint64_t> owner;  // of the last hold
   };
-  static std::atomic<std::uint32_t> generations_;
+  static constexpr std::uint32_t kNumbersDrawn = 256;
+  static inline constinit std::atomic<std::uint32_t> numbers_{0};
+  static inline thread_local constinit std::uint32_t next_number_ = 0, end_of_numbers_ = 0;
 
   Array<Free::Link> links_;
   Array<Record> records_;

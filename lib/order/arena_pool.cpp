@@ -34,12 +34,10 @@ Status ArenaPool::allocate() noexcept {
   if (tables_.commit(nullptr, false) != AKV_OK)
     return fail(AKV_ERROR_OUT_OF_MEMORY, "the host has no %llu bytes for the tables of a pool of %llu pages",
                 tables_.bytes(), config_.max_pages);
-  pages_.reset(new (std::nothrow) PagePool(tables_, config_.max_pages, config_.dirty));
-  if (pages_ == nullptr) return fail(AKV_ERROR_OUT_OF_MEMORY, "the host has no memory for a page pool");
+  pages_.emplace(tables_, config_.max_pages, config_.dirty);
   if (config_.memory != nullptr) pages_->memory().take(config_.memory, config_.page_bytes);
   else AKV_TRY(pages_->memory().reserve(config_.page_bytes, config_.max_pages));
-  arenas_.reset(new (std::nothrow) Arenas(tables_, *pages_, config_.max_arenas, config_.tensors_per_page));
-  if (arenas_ == nullptr) return fail(AKV_ERROR_OUT_OF_MEMORY, "the host has no memory for a pool's arenas");
+  arenas_.emplace(tables_, *pages_, config_.max_arenas, config_.tensors_per_page);
   tickets_.take_memory(tables_, config_.max_open_tickets);
   abandoned_ = tables_.take<std::uint64_t>(config_.max_open_tickets);
   quarantine_ = tables_.take<PageChain>(config_.max_open_tickets);

@@ -15,6 +15,7 @@
 #include "obs/copy_stats.hpp"
 
 #include <memory>
+#include <optional>
 
 namespace akv {
 
@@ -115,8 +116,8 @@ class ArenaPool {
   Trackers::Ref tracker_;
   std::uint64_t record_ = 0;  // of the tracker
   Reservation tables_;
-  std::unique_ptr<PagePool> pages_;
-  std::unique_ptr<Arenas> arenas_;
+  std::optional<PagePool> pages_;  // by value, both: each pointer on the way to a tensor's entry is felt
+  std::optional<Arenas> arenas_;
 
   Mutex mutex_;  // for what follows, and for arenas that come and go
   Tickets tickets_;

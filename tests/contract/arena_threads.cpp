@@ -86,21 +86,35 @@ TEST_CASE("arena: B14 one page offered twice at once is taken once") {
   CHECK(pool.state().free_pages == 8);
 }
 
+// (Calls that take a while: whoever ends the pool without looking who is inside takes the tables from under them.)
 TEST_CASE("arena: B14 late calls on a pool that is destroyed meanwhile are BAD_HANDLE, and destroy is never torn") {
+  constexpr std::uint32_t kPages = 4096;
   for (int i = 0; i < 200; ++i) {
+    akv_page_pool_config config = AKV_PAGE_POOL_CONFIG_INIT;
+    config.page_bytes = 4096;
+    config.num_pages = config.max_pages = kPages;
     akv_page_pool *pool = nullptr;
-    OK(akv_page_pool_create(nullptr, &pool));
-    std::atomic<std::uint32_t> wrong{0};
+    OK(akv_page_pool_create(&config, &pool));
+    std::atomic<std::uint32_t> wrong{0}, taken{0};
     std::thread other([&] {
-      akv_page page = AKV_NONE;
+      std::vector<akv_page> pages(kPages);
       for (;;) {
-        const akv_status status = akv_page_acquire(pool, 1, &page, nullptr, 1);
+        const akv_status status = akv_page_acquire(pool, 1, pages.data(), nullptr, kPages);
+        taken.fetch_add(1);
         if (status == AKV_ERROR_BAD_HANDLE) return;
-        if (status == AKV_OK && akv_page_release(pool, &page, 1) != AKV_OK) return;  // destroyed in between
+        const akv_status back = akv_page_release(pool, pages.data(), kPages);
+        if (back == AKV_ERROR_BAD_HANDLE) return;  // destroyed in between
+        if (status != AKV_OK || back != AKV_OK) {
+          wrong.fetch_add(1);
+          return;
+        }
       }
     });
-    while (akv_page_pool_destroy(pool) == AKV_ERROR_BUSY) std::this_thread::yield();
+    while (taken.load() == 0) std::this_thread::yield();
+    akv_status ended = AKV_ERROR_BUSY;
+    while (ended == AKV_ERROR_BUSY) ended = akv_page_pool_destroy(pool);
     other.join();
+    REQUIRE(ended == AKV_OK);
     REQUIRE(wrong == 0);
   }
 }

@@ -282,6 +282,25 @@ TEST_CASE("stream: a wait that is inside makes destroy BUSY") {
   stream.destroy();
 }
 
+TEST_CASE("stream: B14 calls that meet a destroy that is BUSY are answered as if nobody had asked for it") {
+  Stream stream(1);
+  stream.hold();
+  std::atomic<bool> over{false};
+  std::atomic<std::uint32_t> wrong{0}, busy{0};
+  std::thread destroying([&] {
+    while (!over.load()) busy.fetch_add(akv_stream_destroy(stream) == AKV_ERROR_BUSY);
+  });
+  for (int i = 0; i < 20000; ++i) {
+    std::uint64_t point = 0;
+    wrong.fetch_add(akv_stream_record(stream, &point) != AKV_OK);
+  }
+  over.store(true);
+  destroying.join();
+  CHECK(wrong == 0);
+  CHECK(busy != 0);
+  stream.release();
+}
+
 TEST_CASE("stream: destroyed streams leave no thread, no descriptor and no mapping") {
   const std::size_t threads = entries("/proc/self/task"), descriptors = entries("/proc/self/fd");
   for (int round = 0; round < 30; ++round) {
