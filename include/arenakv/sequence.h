@@ -116,7 +116,7 @@ akv_sequence_can_extend(akv_cache *cache, akv_sequence sequence, uint32_t num_to
  * a ticket that has not passed. `out_plan` may be NULL where no fork, lease, truncation or scrubbing can ask for one.
  * META     O(1) inside a block, O(new blocks) beyond; no lock but one for a magazine of new blocks.
  * Thread   any, per-seq.
- * Fails    as every call, BUSY, PLAN_OPEN, CONTENT_LOST, NO_CAPACITY, NO_BLOCKS, PLAN_NEEDED, NO_PLANS,
+ * Fails    as every call, BUSY, PLAN_OPEN, SWAPPED, CONTENT_LOST, NO_CAPACITY, NO_BLOCKS, PLAN_NEEDED, NO_PLANS,
  *          NOT_COMMITTED (a shared last block has tokens without K/V: commit them first). On failure nothing has
  *          changed. */
 AKV_META AKV_NODISCARD akv_status
@@ -150,8 +150,8 @@ akv_sequence_set_tokens(akv_cache *cache, akv_sequence sequence, uint32_t first,
  * META     O(1), and no lock, without a ticket; with one, a short lock. The next call that looks into the index
  *          publishes what was committed.
  * Thread   any, per-seq.
- * Fails    as every call, OUT_OF_RANGE, BUSY, PLAN_OPEN, CONTENT_LOST (also: the ticket was abandoned), BAD_HANDLE
- *          (the ticket is of another cache, or ended so long ago that its end is forgotten). */
+ * Fails    as every call, OUT_OF_RANGE, BUSY, PLAN_OPEN, SWAPPED, CONTENT_LOST (also: the ticket was abandoned),
+ *          BAD_HANDLE (the ticket is of another cache, or ended so long ago that its end is forgotten). */
 AKV_META AKV_NODISCARD akv_status
 akv_sequence_commit(akv_cache *cache, akv_sequence sequence, uint32_t length, akv_ticket ticket) AKV_NOEXCEPT;
 
@@ -164,7 +164,7 @@ akv_sequence_commit(akv_cache *cache, akv_sequence sequence, uint32_t length, ak
  * Of `options` (may be NULL) request_id, owner, max_tokens and NO_PUBLISH count; the domain is the parent's.
  * META     O(blocks); one short lock.
  * Thread   any, per-seq.
- * Fails    as every call, BUSY, PLAN_OPEN, CONTENT_LOST, OUT_OF_RANGE (longer than `known`), ALREADY_EXISTS,
+ * Fails    as every call, BUSY, PLAN_OPEN, SWAPPED, CONTENT_LOST, OUT_OF_RANGE (longer than `known`), ALREADY_EXISTS,
  *          NO_SEQUENCES, NO_CAPACITY (longer than max_tokens). */
 AKV_META AKV_NODISCARD akv_status
 akv_sequence_fork(akv_cache *cache, akv_sequence parent, uint32_t length, const akv_sequence_options *options,
@@ -179,8 +179,8 @@ akv_sequence_fork(akv_cache *cache, akv_sequence parent, uint32_t length, const 
  * the sound part (akv_sequence_info.sound_tokens) or below.
  * META     O(blocks dropped); one short lock.
  * Thread   any, per-seq.
- * Fails    as every call, OUT_OF_RANGE (longer than it is), BUSY, PLAN_OPEN, CONTENT_LOST (longer than the sound
- *          part). */
+ * Fails    as every call, OUT_OF_RANGE (longer than it is), BUSY, PLAN_OPEN, SWAPPED, CONTENT_LOST (longer than the
+ *          sound part). */
 AKV_META AKV_NODISCARD akv_status
 akv_sequence_truncate(akv_cache *cache, akv_sequence sequence, uint32_t length, uint32_t flags) AKV_NOEXCEPT;
 
@@ -188,8 +188,8 @@ akv_sequence_truncate(akv_cache *cache, akv_sequence sequence, uint32_t length, 
  * longer appends unknown tokens.
  * META     O(blocks dropped) shorter, O(tokens) longer; a short lock where blocks are dropped.
  * Thread   any, per-seq.
- * Fails    as every call, BUSY, PLAN_OPEN, CONTENT_LOST, NO_CAPACITY (over max_tokens), OUT_OF_RANGE (beyond its
- *          blocks: reserve first), PLAN_NEEDED (longer, inside a shared last block: append or reserve instead). */
+ * Fails    as every call, BUSY, PLAN_OPEN, SWAPPED, CONTENT_LOST, NO_CAPACITY (over max_tokens), OUT_OF_RANGE (beyond
+ *          its blocks: reserve first), PLAN_NEEDED (longer, inside a shared last block: append or reserve instead). */
 AKV_META AKV_NODISCARD akv_status
 akv_sequence_set_length(akv_cache *cache, akv_sequence sequence, uint32_t length) AKV_NOEXCEPT;
 
@@ -280,7 +280,7 @@ akv_sequence_read_tokens(akv_cache *cache, akv_sequence sequence, uint32_t first
  * also when the buffer is too small or NULL (with capacity 0).
  * META     O(blocks).
  * Thread   any, per-seq.
- * Fails    as every call, BUFFER_TOO_SMALL (out_count is written), OUT_OF_RANGE (no such group), BUSY. */
+ * Fails    as every call, BUFFER_TOO_SMALL (out_count is written), OUT_OF_RANGE (no such group), BUSY, SWAPPED. */
 AKV_META AKV_NODISCARD akv_status
 akv_sequence_read_blocks(akv_cache *cache, akv_sequence sequence, uint32_t group, int32_t *out_blocks,
                          uint32_t capacity, uint32_t *out_count) AKV_NOEXCEPT;

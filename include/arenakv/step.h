@@ -94,8 +94,8 @@ akv_sequence_append_batch(akv_cache *cache, const akv_batch *batch, const akv_ta
  * a chunk of a prompt that has its place already, or reserved look-ahead positions beyond the length.
  * META     O(sequences + what is asked for); no allocation, at most one short lock.
  * Thread   any, per-seq.
- * Fails    as every call, OUT_OF_RANGE, BUFFER_TOO_SMALL, BUSY, PLAN_OPEN, CONTENT_LOST, PLAN_NEEDED (positions beyond
- *          the length in a shared last block: reserve again). */
+ * Fails    as every call, OUT_OF_RANGE, BUFFER_TOO_SMALL, BUSY, PLAN_OPEN, SWAPPED, CONTENT_LOST, PLAN_NEEDED
+ *          (positions beyond the length in a shared last block: reserve again). */
 AKV_META AKV_NODISCARD akv_status
 akv_sequence_read_tables(akv_cache *cache, const akv_batch *batch, const akv_tables *tables) AKV_NOEXCEPT;
 

@@ -44,10 +44,10 @@ typedef struct akv_swapped_in {
 #define AKV_SWAPPED_IN_INIT {sizeof(akv_swapped_in), 0u, 0u, 0u, 0u, 0u}
 
 /* Make the plan that swaps a sequence in: to the length, and the reserved room, that it had.
- * META     O(tokens); one short lock.
+ * META     O(tokens), a contiguous sequence O(blocks of the cache); one short lock.
  * Thread   any, per-seq.
- * Fails    as every call, BUSY, PLAN_OPEN, INVALID_ARGUMENT (it is not swapped), NO_BLOCKS, NO_PLANS. On failure it is
- *          swapped as before, its K/V safe.
+ * Fails    as every call, BUSY, PLAN_OPEN, INVALID_ARGUMENT and CONTENT_LOST (it is not swapped; nor sound), NO_BLOCKS,
+ *          NO_PLANS. On failure it is swapped as before, its K/V safe.
  * Owns     finish or abandon the plan. */
 AKV_META AKV_NODISCARD akv_status
 akv_sequence_swap_in(akv_cache *cache, akv_sequence sequence, akv_swapped_in *out_swapped_in) AKV_NOEXCEPT;

@@ -66,7 +66,7 @@ akv_ticket_read(akv_cache *cache, akv_ticket ticket, uint32_t *out_state) AKV_NO
  * `out_wait` (may be NULL) has passed; an incoming one writes tokens that are not committed yet.
  * META     O(blocks); one short lock.
  * Thread   any, per-seq.
- * Fails    as every call, OUT_OF_RANGE, BUSY, PLAN_OPEN, CONTENT_LOST, NO_HOLDS.
+ * Fails    as every call, OUT_OF_RANGE, BUSY, PLAN_OPEN, SWAPPED, CONTENT_LOST, NO_HOLDS.
  * Owns     release it with akv_lease_release(); akv_cache_drop_owner() does so only with AKV_DROP_IN_FLIGHT. */
 AKV_META AKV_NODISCARD akv_status
 akv_lease_acquire(akv_cache *cache, akv_sequence sequence, uint32_t num_tokens, uint64_t owner, akv_lease *out_lease,

@@ -125,11 +125,11 @@ struct RecordWork {
   Tally tally;
 
   bool run(std::uint32_t part, std::uint32_t parts) noexcept {
-    if (answer == nullptr) return run_copies(copies, num_copies, part, parts);
-    *answer = scan(source, stores, tally, [this](std::uint32_t, const BlockCopy *some, std::uint32_t count) {
-      if (run_copies(some, count, 0, 1)) return Status{AKV_OK};
-      return fail(AKV_ERROR_VERIFY_FAILED, "a copy differs from its source: something else writes there");
-    });
+    if (answer == nullptr) {
+      const Share share(stores.num_units(), part, parts);
+      return copy(copies, num_copies, share) && same(copies, num_copies, share);
+    }
+    *answer = run_from_source();
     return *answer == AKV_OK;
   }
   void finish(bool failed) noexcept {
@@ -148,16 +148,32 @@ struct RecordWork {
     if (compared && kind != AKV_PLAN_ZERO && !failed) store.stats().count_verified(moved_kind(kind), bytes);
   }
 
-  bool run_copies(const BlockCopy *some, std::uint32_t count, std::uint32_t part, std::uint32_t parts) noexcept {
-    const Share share(stores.num_units(), part, parts);
-    const auto copy = [](const PlanePiece &piece, const BlockCopy *run, std::uint64_t length) {
+  // A chunk at a time; compared when all have run, as where they are kept.
+  Status run_from_source() noexcept {
+    const Share all(stores.num_units(), 0, 1);
+    AKV_TRY(scan(source, stores, tally, [&](std::uint32_t, const BlockCopy *some, std::uint32_t count) {
+      copy(some, count, all);
+      return Status{AKV_OK};
+    }));
+    if (!verify && !tally.has(AKV_PLAN_SWAP_OUT) && !tally.has(AKV_PLAN_SWAP_IN)) return AKV_OK;
+    Tally again;
+    return scan(source, stores, again, [&](std::uint32_t, const BlockCopy *some, std::uint32_t count) {
+      if (same(some, count, all)) return Status{AKV_OK};
+      return fail(AKV_ERROR_VERIFY_FAILED, "a copy differs from its source: something else writes there");
+    });
+  }
+
+  bool copy(const BlockCopy *some, std::uint32_t count, const Share &share) noexcept {
+    return for_each_run(some, count, share, [](const PlanePiece &piece, const BlockCopy *run, std::uint64_t length) {
       piece.copy(run, length);
       return true;
-    };
-    const auto same = [this](const PlanePiece &piece, const BlockCopy *run, std::uint64_t length) {
-      return (!verify && run->from_store == run->to_store) || piece.same(run, length);
-    };
-    return for_each_run(some, count, share, copy) && for_each_run(some, count, share, same);
+    });
+  }
+  bool same(const BlockCopy *some, std::uint32_t count, const Share &share) noexcept {
+    return for_each_run(some, count, share,
+                        [this](const PlanePiece &piece, const BlockCopy *run, std::uint64_t length) {
+                          return (!verify && run->from_store == run->to_store) || piece.same(run, length);
+                        });
   }
 
   // For each unit, and each stretch of copies between the same two sides: what(piece, copies, count).

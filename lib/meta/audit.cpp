@@ -122,7 +122,7 @@ Status Cache::audit_blocks_locked() noexcept {
   return AKV_OK;
 }
 
-// Every swap block, too, is in one place: free, in quarantine, lent, a sequence's, or left to a plan.
+// Every swap block, too, is in one place: free, in quarantine, acquired, a sequence's, or left to a plan.
 Status Cache::audit_swap_locked() noexcept {
   if (config_.num_swap_blocks == 0) return AKV_OK;
   std::uint8_t *seen = swap_map_.data;

@@ -196,6 +196,8 @@ class Cache : public Books {
   // -- state.cpp, explain.cpp --
   std::uint32_t shared_blocks_locked(Slot slot) const noexcept;
   std::uint64_t used_bytes_locked() const noexcept;
+  void read_blocks_state_locked(akv_cache_state &out) noexcept;
+  void read_counters_locked(akv_cache_state &out) const noexcept;
   bool begins_with(Slot slot, const std::int32_t *tokens, std::uint32_t count) const noexcept;
   akv_sequence holder_of(const Prompt &prompt, std::uint32_t count) noexcept;
   bool other_domain_has(const Prompt &prompt, std::uint32_t limit, std::uint32_t blocks) const noexcept;

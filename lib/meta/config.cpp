@@ -37,37 +37,31 @@ Status Config::read(const akv_cache_config &from) noexcept {
   block_allocator = from.block_allocator;
   scrub = from.scrub;
 
-  Status status = check(num_blocks, 1, AKV_MAX_BLOCKS, "num_blocks is %llu, must be %llu to %llu");
-  if (status == AKV_OK && num_swap_blocks > AKV_MAX_BLOCKS - num_blocks)
-    status = fail(AKV_ERROR_INVALID_ARGUMENT, "num_swap_blocks is %llu, with num_blocks %llu at most %llu together",
-                  num_swap_blocks, num_blocks, AKV_MAX_BLOCKS);
-  if (status == AKV_OK)
-    status = check(block_tokens, 1, AKV_MAX_BLOCK_TOKENS, "block_tokens is %llu, must be %llu to %llu");
-  if (status == AKV_OK)
-    status = check(max_sequences, 1, AKV_MAX_SEQUENCES, "max_sequences is %llu, must be %llu to %llu");
-  if (status == AKV_OK)
-    status = check(max_tokens_per_sequence, 1, AKV_MAX_SEQUENCE_TOKENS,
-                   "max_tokens_per_sequence is %llu, must be %llu to %llu");
-  if (status == AKV_OK)
-    status = check(max_open_tickets, 1, 1u << 20, "max_open_tickets is %llu, must be a power of two, %llu to %llu");
-  if (status == AKV_OK && !std::has_single_bit(max_open_tickets))
-    status = fail(AKV_ERROR_INVALID_ARGUMENT, "max_open_tickets is %llu, must be a power of two", max_open_tickets);
-  if (status == AKV_OK)
-    status = check(max_plans, 1, ObjectHandle::kMaxIndex, "max_plans is %llu, must be %llu to %llu");
-  if (status == AKV_OK)
-    status = check(max_holds, 1, ObjectHandle::kMaxIndex, "max_holds is %llu, must be %llu to %llu");
-  if (status == AKV_OK)
-    status = check(magazine_blocks, 1, Magazine::kCapacity, "magazine_blocks is %llu, must be %llu to %llu");
-  if (status == AKV_OK)
-    status = check(block_allocator, AKV_BLOCK_ALLOCATOR_STACK, AKV_BLOCK_ALLOCATOR_BUDDY,
-                   "block_allocator is %llu, must be %llu to %llu");
-  if (status == AKV_OK)
-    status = check(scrub, AKV_SCRUB_DOMAIN, AKV_SCRUB_ALWAYS, "scrub is %llu, must be %llu to %llu");
-  if (status != AKV_OK) return status;
+  AKV_TRY(check_limits());
   max_pinned_blocks = std::min(max_pinned_blocks, num_blocks);
   max_blocks_per_sequence = static_cast<std::uint32_t>(
       std::min(blocks_for(max_tokens_per_sequence, block_tokens), std::uint64_t{num_blocks}));
   return geometry.read(from.groups, from.num_groups, from.group_size);
+}
+
+Status Config::check_limits() const noexcept {
+  AKV_TRY(check(num_blocks, 1, AKV_MAX_BLOCKS, "num_blocks is %llu, must be %llu to %llu"));
+  if (num_swap_blocks > AKV_MAX_BLOCKS - num_blocks)
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "num_swap_blocks is %llu, with num_blocks %llu at most %llu together",
+                num_swap_blocks, num_blocks, AKV_MAX_BLOCKS);
+  AKV_TRY(check(block_tokens, 1, AKV_MAX_BLOCK_TOKENS, "block_tokens is %llu, must be %llu to %llu"));
+  AKV_TRY(check(max_sequences, 1, AKV_MAX_SEQUENCES, "max_sequences is %llu, must be %llu to %llu"));
+  AKV_TRY(check(max_tokens_per_sequence, 1, AKV_MAX_SEQUENCE_TOKENS,
+                "max_tokens_per_sequence is %llu, must be %llu to %llu"));
+  AKV_TRY(check(max_open_tickets, 1, 1u << 20, "max_open_tickets is %llu, must be a power of two, %llu to %llu"));
+  if (!std::has_single_bit(max_open_tickets))
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "max_open_tickets is %llu, must be a power of two", max_open_tickets);
+  AKV_TRY(check(max_plans, 1, ObjectHandle::kMaxIndex, "max_plans is %llu, must be %llu to %llu"));
+  AKV_TRY(check(max_holds, 1, ObjectHandle::kMaxIndex, "max_holds is %llu, must be %llu to %llu"));
+  AKV_TRY(check(magazine_blocks, 1, Magazine::kCapacity, "magazine_blocks is %llu, must be %llu to %llu"));
+  AKV_TRY(check(block_allocator, AKV_BLOCK_ALLOCATOR_STACK, AKV_BLOCK_ALLOCATOR_BUDDY,
+                "block_allocator is %llu, must be %llu to %llu"));
+  return check(scrub, AKV_SCRUB_DOMAIN, AKV_SCRUB_ALWAYS, "scrub is %llu, must be %llu to %llu");
 }
 
 Status Config::sizes(akv_sizes &out, std::uint64_t metadata_bytes) const noexcept {

@@ -4,6 +4,8 @@
 
 #include "model/geometry.hpp"
 
+#include <algorithm>
+
 namespace akv {
 
 struct Config {
@@ -23,11 +25,16 @@ struct Config {
   std::uint32_t max_blocks_per_sequence = 0;  // entries of a table row
   Geometry geometry;
 
-  // A sequence on its way to or from swap blocks has both in its row.
-  std::uint32_t longest_row() const noexcept { return max_blocks_per_sequence * (num_swap_blocks != 0 ? 2 : 1); }
+  // A sequence on its way to or from swap blocks has both in its row: together at most AKV_MAX_BLOCKS.
+  std::uint32_t longest_row() const noexcept {
+    return max_blocks_per_sequence + std::min(max_blocks_per_sequence, num_swap_blocks);
+  }
   [[nodiscard]] Status read(const akv_cache_config &from) noexcept;
   std::uint64_t bytes_per_block() const noexcept { return geometry.bytes_per_token() * block_tokens; }
   [[nodiscard]] Status sizes(akv_sizes &out, std::uint64_t metadata_bytes) const noexcept;
+
+ private:
+  Status check_limits() const noexcept;
 };
 
 }  // namespace akv

@@ -114,8 +114,7 @@ Status Cache::read_plan_records_locked(akv_plan handle, std::uint32_t first, akv
   if (const std::uint32_t there = plans_[plan].num_records; first > there)
     return fail_with(AKV_ERROR_OUT_OF_RANGE, first, there, "record %llu, the plan has %llu", first, there);
   count = plans_[plan].num_records;
-  std::uint32_t at = plans_[plan].first_record;
-  for (std::uint32_t i = 0; i < first; ++i) at = plans_.record(at).next;
+  std::uint32_t at = plans_.record_at(plan, first);
   for (std::uint32_t i = 0; i < capacity && at != 0; ++i, at = plans_.record(at).next)
     out[i] = plans_.record(at).record;
   if (at == 0) return AKV_OK;

@@ -13,12 +13,14 @@ namespace akv {
 struct PlanState {
   std::uint32_t generation;
   std::uint16_t open;
-  Swap swap;  // out or in: of one sequence
+  Swap swap;                     // out or in: of one sequence
   std::uint32_t first_sequence;  // slot + 1; they are linked through SequenceRest
   std::uint32_t num_sequences;
   std::uint32_t first_record;
   std::uint32_t last_record;
   std::uint32_t num_records;
+  std::uint32_t read_position;  // where it was last read
+  std::uint32_t read_record;    // 0: nowhere
   std::uint32_t first_lease;
   std::uint64_t copied_tokens;
   std::uint64_t zeroed_blocks;
@@ -83,6 +85,18 @@ class Plans {
     plans_.give_back(index);
   }
 
+  // The record at `position`, 0 if there are not so many. Who reads a plan reads on where the last call ended, so that
+  // place is remembered; positions before it are found from the start.
+  std::uint32_t record_at(std::uint32_t index, std::uint32_t position) noexcept {
+    PlanState &plan = plans_[index];
+    if (plan.read_record == 0 || position < plan.read_position) {
+      plan.read_record = plan.first_record;
+      plan.read_position = 0;
+    }
+    for (; plan.read_position < position && plan.read_record != 0; ++plan.read_position)
+      plan.read_record = records_[plan.read_record].next;
+    return plan.read_record;
+  }
   void add_record(std::uint32_t index, const akv_plan_record &record) noexcept {
     PlanState &plan = plans_[index];
     const std::uint32_t at = records_.take();
@@ -111,6 +125,7 @@ class Plans {
       at = next;
     }
     plan.last_record = last;
+    plan.read_record = 0;
   }
   void add_lease(std::uint32_t index, RunId run) noexcept {
     const std::uint32_t at = leases_.take();

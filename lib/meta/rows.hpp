@@ -6,6 +6,7 @@
 // in address space; so a row is always there, and nothing can fail.
 #pragma once
 
+#include "arenakv/base.h"
 #include "mem/reservation.hpp"
 
 #include <cstring>
@@ -69,7 +70,7 @@ class Rows {
   }
 
  private:
-  static constexpr std::uint32_t kMostSizes = 29;
+  static constexpr std::uint32_t kMostSizes = 28;  // the last holds more than AKV_MAX_BLOCKS
 
   struct Size {
     Array<std::int32_t> ids;
@@ -89,6 +90,7 @@ class Rows {
 
   Size sizes_[kMostSizes];
   std::uint32_t num_sizes_ = 0;
+  static_assert(std::uint64_t{(1u << (kMostSizes - 1)) | 1u} * 16 > AKV_MAX_BLOCKS);
 };
 
 }  // namespace akv

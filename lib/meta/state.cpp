@@ -28,15 +28,15 @@ Status Cache::find_locked(std::uint64_t request_id, akv_sequence &out) noexcept 
   return AKV_OK;
 }
 
-// Of its table, not its own to write to. What it alone has left of private runs will be its own again with the next
-// append, and counts as that.
+// Of its table, not its own to write to. Private runs that the next append would take back (absorbable()) count as its
+// own already.
 std::uint32_t Cache::shared_blocks_locked(Slot slot) const noexcept {
   const SequenceRest &rest = rest_[slot];
   std::uint32_t shared = rest.anchored_blocks, children = 0;
   for (RunId run = rest.anchor; run != kRoot; run = tree_.at(run).parent, children = 1) {
     const Run &r = tree_.at(run);
     const bool alone = r.num_children == children && r.holds[0] == 1 && r.holds[1] == 0 && r.holds[2] == 0;
-    if (r.linked != 0 || r.dead != 0 || !alone) break;
+    if (r.linked != 0 || r.dead != 0 || !alone || !tickets_.settled(r.left_epoch)) break;
     shared = r.first_index;
   }
   return shared - rest.duplicates;
@@ -72,9 +72,8 @@ void Cache::read_info(Slot slot, akv_sequence_info &out) noexcept {
 
 std::uint64_t Cache::used_bytes_locked() const noexcept {
   if (all_touched_) return memory_.bytes() + std::uint64_t{sequences_.capacity()} * sizeof(Sequence);
-  std::uint64_t bytes =
-      tree_.used_bytes() + lists_.used_bytes() + pool_.used_bytes() + plans_.used_bytes() + holds_.used_bytes() +
-      swap_.used_bytes();
+  std::uint64_t bytes = tree_.used_bytes() + lists_.used_bytes() + pool_.used_bytes() + plans_.used_bytes() +
+                        holds_.used_bytes() + swap_.used_bytes();
   const std::uint64_t blocks_used = config_.num_blocks - pool_.never_used() + swap_.ever_used();
   bytes += blocks_used * block_tokens_ * sizeof(std::int32_t);
   bytes += std::uint64_t{touched_slots_} * (sizeof(SequenceRest) + sizeof(Sequence)) + rows_.used_bytes();
@@ -84,7 +83,30 @@ std::uint64_t Cache::used_bytes_locked() const noexcept {
 
 void Cache::read_state_locked(akv_cache_state &out) noexcept {
   publish_pending_locked();
+  read_blocks_state_locked(out);
+  read_counters_locked(out);
+  out.sequences = num_sequences_;
+  out.max_sequences = config_.max_sequences;
+  out.lost_sequences = lost_sequences_;
+  out.swapped_sequences = swapped_sequences_;
+  out.num_swap_blocks = config_.num_swap_blocks;
+  out.free_swap_blocks = swap_.free();
+  out.quarantined_swap_blocks = swap_.quarantined();
+  out.acquired_swap_blocks = swap_.acquired();
+  out.runs = tree_.num_runs();
+  out.pins = holds_.pins();
+  out.leases = holds_.leases();
+  out.plans = plans_.num_open();
+  out.open_tickets = tickets_.num_open();
+  out.oldest_open = tickets_.num_open() != 0 ? ticket_of(tickets_.oldest_open()) : AKV_NONE;
+  out.newest = ticket_of(tickets_.newest());
+  out.metadata_reserved_bytes = memory_.bytes() + std::uint64_t{sequences_.capacity()} * sizeof(Sequence);
+  out.metadata_used_bytes = used_bytes_locked();
+}
+
+void Cache::read_blocks_state_locked(akv_cache_state &out) noexcept {
   out.block_tokens = block_tokens_;
+  out.bytes_per_block = config_.bytes_per_block();
   out.num_blocks = config_.num_blocks;
   const Supply::Ahead ahead = supply_.ahead();
   const std::uint32_t free = pool_.free() + ahead.blocks;
@@ -101,6 +123,7 @@ void Cache::read_state_locked(akv_cache_state &out) noexcept {
   out.free_blocks = free - recycled;
   out.pinned_blocks = tree_.blocks(RunClass::pinned);
   out.cached_blocks = tree_.blocks(RunClass::cached);
+  out.cached_tokens = std::uint64_t{out.cached_blocks + out.pinned_blocks} * block_tokens_;
   out.quarantined_blocks = pool_.quarantined() + tree_.blocks(RunClass::leased);
   // By construction: what is none of these is live. The audit counts it the other way round. (A sequence that grows at
   // this moment may have a block in its table already that counts as free here.)
@@ -111,25 +134,9 @@ void Cache::read_state_locked(akv_cache_state &out) noexcept {
   out.duplicate_blocks = duplicates_;
   out.peak_live_blocks =
       std::max(counters_.peak_live_blocks, tree_.blocks(RunClass::live) + own_blocks_locked(ahead.popped));
-  out.sequences = num_sequences_;
-  out.max_sequences = config_.max_sequences;
-  out.lost_sequences = lost_sequences_;
-  out.swapped_sequences = swapped_sequences_;
-  out.num_swap_blocks = config_.num_swap_blocks;
-  out.free_swap_blocks = swap_.free();
-  out.quarantined_swap_blocks = swap_.quarantined();
-  out.acquired_swap_blocks = swap_.lent();
-  out.swapped_out = counters_.swapped_out;
-  out.swapped_in = counters_.swapped_in;
-  out.runs = tree_.num_runs();
-  out.pins = holds_.pins();
-  out.leases = holds_.leases();
-  out.plans = plans_.num_open();
-  out.open_tickets = tickets_.num_open();
-  out.oldest_open = tickets_.num_open() != 0 ? ticket_of(tickets_.oldest_open()) : AKV_NONE;
-  out.newest = ticket_of(tickets_.newest());
-  out.bytes_per_block = config_.bytes_per_block();
-  out.cached_tokens = std::uint64_t{out.cached_blocks + out.pinned_blocks} * block_tokens_;
+}
+
+void Cache::read_counters_locked(akv_cache_state &out) const noexcept {
   out.created_sequences = counters_.created_sequences;
   out.freed_sequences = counters_.freed_sequences;
   out.prompt_tokens = counters_.prompt_tokens;
@@ -140,8 +147,8 @@ void Cache::read_state_locked(akv_cache_state &out) noexcept {
   out.copy_on_writes = counters_.copy_on_writes;
   out.refused_no_blocks = counters_.refused_no_blocks;
   out.refills = supply_.refills();
-  out.metadata_reserved_bytes = memory_.bytes() + std::uint64_t{sequences_.capacity()} * sizeof(Sequence);
-  out.metadata_used_bytes = used_bytes_locked();
+  out.swapped_out = counters_.swapped_out;
+  out.swapped_in = counters_.swapped_in;
 }
 
 void Cache::measure_locked(akv_measures &out) noexcept {
@@ -184,18 +191,18 @@ Status Cache::read_sequences_locked(unsigned char *lines, std::uint32_t line_siz
     const Sequence &s = sequences_[slot];
     const SequenceRest &rest = rest_[slot];
     const std::uint32_t used = math_.blocks(s.length), flags = s.flags, blocks = s.num_blocks;
-    const akv_sequence_line line{
-        handle_of(slot),
-        rest.request_id,
-        rest.owner,
-        rest.domain,
-        s.length,
-        s.known,
-        s.committed,
-        blocks,
-        blocks > used ? blocks - used : 0,
-        (flags & kPlanOpen) / kPlanOpen * AKV_LINE_PLAN_OPEN | (flags & kLost) / kLost * AKV_LINE_CONTENT_LOST |
-            (flags & kSwapped) / kSwapped * AKV_LINE_SWAPPED};
+    const akv_sequence_line line{handle_of(slot),
+                                 rest.request_id,
+                                 rest.owner,
+                                 rest.domain,
+                                 s.length,
+                                 s.known,
+                                 s.committed,
+                                 blocks,
+                                 blocks > used ? blocks - used : 0,
+                                 (flags & kPlanOpen) / kPlanOpen * AKV_LINE_PLAN_OPEN |
+                                     (flags & kLost) / kLost * AKV_LINE_CONTENT_LOST |
+                                     (flags & kSwapped) / kSwapped * AKV_LINE_SWAPPED};
     write_element(line, lines, line_size);
     lines += line_size;
   }

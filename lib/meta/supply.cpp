@@ -41,9 +41,11 @@ bool Supply::secure(std::uint32_t count) noexcept {
   return secured() >= count;
 }
 
+// The oldest go until neighbours have come together. Each look at the ids costs O(blocks), so there are few of them.
 bool Supply::take_extent(std::uint32_t count, std::int32_t &first) noexcept {
+  const std::uint32_t at_once = std::max({1u, count / 4, tree_.evictable() / 16});
   while (!pool_.take_extent(count, first))
-    if (tree_.evict(std::max(1u, count / 4)) == 0) return false;
+    if (tree_.evict(at_once) == 0) return false;
   return true;
 }
 

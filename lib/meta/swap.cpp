@@ -307,12 +307,12 @@ Status Cache::acquire_swap_locked(std::uint32_t count, std::int32_t *out) noexce
   if (count > swap_.free())
     return fail_with(AKV_ERROR_NO_SWAP_BLOCKS, count, swap_.free(), "%llu swap blocks wanted, %llu of %llu are free",
                      count, swap_.free(), config_.num_swap_blocks);
-  swap_.lend(count, out);
+  swap_.acquire(count, out);
   return AKV_OK;
 }
 
 Status Cache::release_swap_locked(const std::int32_t *blocks, std::uint32_t count) noexcept {
-  if (const std::uint32_t wrong = swap_.take_back(blocks, count); wrong != count)
+  if (const std::uint32_t wrong = swap_.release(blocks, count); wrong != count)
     return fail(AKV_ERROR_BAD_HANDLE, "element %llu, swap block %lld, is not acquired, or stands there twice", wrong,
                 static_cast<unsigned long long>(static_cast<long long>(blocks[wrong])));
   return AKV_OK;

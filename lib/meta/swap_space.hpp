@@ -29,14 +29,14 @@ class SwapSpace {
     offset_ = static_cast<std::int32_t>(offset);
     lists_.take_memory(memory, num_blocks);
     pool_.take_memory(memory, num_blocks, false, max_open_tickets);
-    lent_ = memory.take<std::uint8_t>(std::size_t{num_blocks} + 1);
+    acquired_ = memory.take<std::uint8_t>(std::size_t{num_blocks} + 1);
   }
 
   std::uint32_t num_blocks() const noexcept { return num_blocks_; }
   std::uint32_t free() const noexcept { return num_blocks_ == 0 ? 0 : pool_.free(); }
   std::uint32_t quarantined() const noexcept { return num_blocks_ == 0 ? 0 : pool_.quarantined(); }
   std::uint32_t ever_used() const noexcept { return num_blocks_ == 0 ? 0 : num_blocks_ - pool_.never_used(); }
-  std::uint32_t lent() const noexcept { return num_lent_; }
+  std::uint32_t acquired() const noexcept { return num_acquired_; }
   bool is_one(std::int32_t block) const noexcept { return block > offset_; }
   std::int32_t outside(std::int32_t block) const noexcept { return block - offset_; }
   std::int32_t inside(std::int32_t block) const noexcept { return block + offset_; }
@@ -61,31 +61,31 @@ class SwapSpace {
   }
 
   // For the caller's own use, numbered as outside.
-  void lend(std::uint32_t count, std::int32_t *out) noexcept {
+  void acquire(std::uint32_t count, std::int32_t *out) noexcept {
     pool_.take(count, out);
-    for (std::uint32_t i = 0; i < count; ++i) lent_[out[i]] = 1;
-    num_lent_ += count;
+    for (std::uint32_t i = 0; i < count; ++i) acquired_[out[i]] = 1;
+    num_acquired_ += count;
   }
-  // All or none: the index of the first that was not lent, or is there twice; count if there is none such.
-  std::uint32_t take_back(const std::int32_t *ids, std::uint32_t count) noexcept {
+  // All or none: the index of the first that was not acquired, or is there twice; count if there is none such.
+  std::uint32_t release(const std::int32_t *ids, std::uint32_t count) noexcept {
     for (std::uint32_t i = 0; i < count; ++i) {
-      if (ids[i] > 0 && static_cast<std::uint32_t>(ids[i]) <= num_blocks_ && lent_[ids[i]] != 0) {
-        lent_[ids[i]] = 0;
+      if (ids[i] > 0 && static_cast<std::uint32_t>(ids[i]) <= num_blocks_ && acquired_[ids[i]] != 0) {
+        acquired_[ids[i]] = 0;
         continue;
       }
-      for (std::uint32_t undone = 0; undone < i; ++undone) lent_[ids[undone]] = 1;
+      for (std::uint32_t undone = 0; undone < i; ++undone) acquired_[ids[undone]] = 1;
       return i;
     }
     if (count != 0) pool_.give_back(ids, count);  // without swap blocks there is no pool
-    num_lent_ -= count;
+    num_acquired_ -= count;
     return count;
   }
 
-  // For the audit: one byte a block, numbered as outside, grows by one for each free, quarantined or lent one.
+  // For the audit: one byte a block, numbered as outside, grows by one for each free, quarantined or acquired one.
   void count(std::uint8_t *seen) const noexcept {
     if (num_blocks_ == 0) return;
     pool_.mark(seen, 1, 1, 1);
-    for (std::uint32_t block = 1; block <= num_blocks_; ++block) seen[block] += lent_[block];
+    for (std::uint32_t block = 1; block <= num_blocks_; ++block) seen[block] += acquired_[block];
   }
   std::uint64_t used_bytes() const noexcept {
     return num_blocks_ == 0 ? 0 : pool_.used_bytes() + lists_.used_bytes() + ever_used();
@@ -96,8 +96,8 @@ class SwapSpace {
   BlockPool pool_;
   std::uint32_t num_blocks_ = 0;
   std::int32_t offset_ = 0;
-  std::uint32_t num_lent_ = 0;
-  Array<std::uint8_t> lent_;  // [block] 1: the caller has it
+  std::uint32_t num_acquired_ = 0;
+  Array<std::uint8_t> acquired_;  // [block] 1: the caller has it
 };
 
 }  // namespace akv

@@ -252,6 +252,12 @@ TEST_CASE("cache: a configuration beyond all memory is refused at once, and rese
   config.block_tokens = 1;  // tables of 2^51 entries
   CHECK(akv_cache_config_sizes(&config, &sizes) == AKV_ERROR_OUT_OF_RANGE);
   CHECK(akv_cache_create(&config, &cache) == AKV_ERROR_OUT_OF_MEMORY);
+  // Rows for both sides of a swap of the longest sequence there may be.
+  for (const std::uint32_t swap_blocks : {1u, AKV_MAX_BLOCKS / 2}) {
+    config.num_blocks = AKV_MAX_BLOCKS - swap_blocks;
+    config.num_swap_blocks = swap_blocks;
+    CHECK(akv_cache_create(&config, &cache) == AKV_ERROR_OUT_OF_MEMORY);
+  }
   CHECK(cache == nullptr);
   pages(after, resident);
   CHECK(after - before < 20000);  // the gates of a million sequences are kept for the life of the process

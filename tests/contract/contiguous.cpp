@@ -120,6 +120,27 @@ TEST_CASE("contiguous: cached prefixes are evicted for an extent, but only when 
   CHECK(cache.blocks(held).size() == 4);
 }
 
+TEST_CASE("contiguous: B5 in a cache that is full of short prefixes an extent is found in few steps") {
+  const std::uint32_t kBlocks = 40000;  // looked at once a step: ten thousand steps would take minutes
+  const Cache cache([](akv_cache_config &config) {
+    config.block_allocator = AKV_BLOCK_ALLOCATOR_BUDDY;
+    config.num_blocks = config.max_sequences = kBlocks;
+    config.block_tokens = 1;
+  });
+  std::vector<akv_sequence> sequences;
+  for (std::uint32_t i = 0; i < kBlocks; ++i) sequences.push_back(cache.committed({static_cast<std::int32_t>(i)}));
+  for (std::uint32_t i = 0; i < kBlocks; ++i) cache.free(sequences[std::uint64_t{i} * 17389 % kBlocks]);
+  REQUIRE(cache.state().cached_blocks == kBlocks);
+  akv_sequence_options options = AKV_SEQUENCE_OPTIONS_INIT;
+  options.flags = AKV_SEQUENCE_CONTIGUOUS;
+  options.reserve_tokens = 12;
+  akv_created created = AKV_CREATED_INIT;
+  const akv_prompt nothing = AKV_PROMPT_INIT;
+  OK(akv_sequence_create(cache, &nothing, &options, &created));
+  const std::uint64_t evicted = cache.state().evicted_blocks;
+  CHECK((evicted >= 12 && evicted % (kBlocks / 16) == 0));  // a sixteenth of them at a time
+}
+
 TEST_CASE("contiguous: a cached prefix is copied into the extent by the plan, block by block") {
   const BuddyCache cache;
   cache.cache_prefix(count_up(0, 12));

@@ -1,5 +1,5 @@
 // copy_plan.cpp: the promises of copy.h about plans: their records run on all shards, in order, and are verified; what
-// is finished or abandoned with them; and the same records without a cache.
+// is finished or abandoned with them. Records without a cache are in copy_records.cpp.
 #include "stores.hpp"
 
 #include <algorithm>
@@ -387,72 +387,4 @@ TEST_CASE("copy_run: a plan that does not fit into the stream's queue is QUEUE_F
   CHECK((plan_is_open(engine.cache, plan) && swap.stats(AKV_MOVED_OUT).calls == 0));
   engine.cache.roll_back(plan);
   OK(akv_stream_destroy(stream));  // nothing was left in it
-}
-
-TEST_CASE("copy_records: the same without a cache, in the order of the list, and checked as well") {
-  const KvCache cache(kShape);
-  const KvStore store(cache), swap(cache, swap_columns());
-  const auto record = [](std::uint32_t kind, std::int32_t from, std::int32_t to, std::uint32_t first,
-                         std::uint32_t count) {
-    akv_plan_record r{};
-    r.kind = kind;
-    r.source_block = from;
-    r.target_block = to;
-    r.source_store = kind == AKV_PLAN_SWAP_IN ? 1 : 0;
-    r.target_store = kind == AKV_PLAN_SWAP_OUT ? 1 : 0;
-    r.first_token = first;
-    r.num_tokens = count;
-    r.wait = 12345;
-    return r;
-  };
-  akv_store *const stores[] = {store, swap};
-  const auto run = [&](std::vector<akv_plan_record> records, std::uint32_t flags = 0, akv_stream *stream = nullptr) {
-    return akv_copy_records(records.data(), static_cast<std::uint32_t>(records.size()), stores, 2, flags, stream);
-  };
-  const std::size_t block = 4 * store.planes()[0].token_bytes();
-  for (const int workers : {-1, 3}) {
-    const KvStream stream(workers);
-    store.fill_with(4);
-    const ByteString before = store.everything();
-    // 1 goes out and back as 2; 3 is zeroed, then gets two tokens of 2: each builds on the one before.
-    OK(run({record(AKV_PLAN_SWAP_OUT, 1, 5, 0, 4), record(AKV_PLAN_SWAP_IN, 5, 2, 0, 4),
-            record(AKV_PLAN_ZERO, 0, 3, 0, 4), record(AKV_PLAN_COPY_ON_WRITE, 2, 3, 1, 2)},
-           AKV_RUN_ORDERED, stream));
-    stream.wait();
-    const ByteString after = store.everything();
-    CHECK(std::memcmp(&after[2 * block], &before[block], block) == 0);
-    CHECK(std::memcmp(&after[3 * block + block / 4], &before[block + block / 4], block / 2) == 0);
-    CHECK(std::count(&after[3 * block], &after[3 * block + block / 4], 0) == static_cast<std::ptrdiff_t>(block / 4));
-  }
-  constexpr akv_status range = AKV_ERROR_OUT_OF_RANGE, invalid = AKV_ERROR_INVALID_ARGUMENT;
-  const auto bent = [&](void (*bend)(akv_plan_record &)) {
-    akv_plan_record good = record(AKV_PLAN_COPY_ON_WRITE, 1, 2, 0, 4), bad = good;
-    bend(bad);
-    const ByteString before = store.everything();
-    const akv_status status = run({good, bad});
-    CHECK(store.everything() == before);
-    return status;
-  };
-  store.fill_with(5);
-  CHECK(bent([](akv_plan_record &r) { r.kind = 0; }) == AKV_ERROR_UNSUPPORTED);
-  CHECK(bent([](akv_plan_record &r) { r.kind = 6; }) == AKV_ERROR_UNSUPPORTED);
-  CHECK(last_error() == "row 1 of the batch: its kind is 6: this release knows 1 to 5");
-  CHECK(bent([](akv_plan_record &r) { r.group = 1; }) == AKV_ERROR_UNSUPPORTED);
-  CHECK(bent([](akv_plan_record &r) { r.part = 1; }) == AKV_ERROR_UNSUPPORTED);
-  CHECK(bent([](akv_plan_record &r) { r.source_block = 33; }) == range);
-  CHECK(bent([](akv_plan_record &r) { r.source_block = -1; }) == range);
-  CHECK(bent([](akv_plan_record &r) { r.target_block = 33; }) == range);
-  CHECK(bent([](akv_plan_record &r) { r.target_block = INT32_MIN; }) == range);
-  CHECK(bent([](akv_plan_record &r) { r.target_block = 0; }) == range);
-  CHECK(bent([](akv_plan_record &r) { r.num_tokens = 5; }) == range);
-  CHECK(bent([](akv_plan_record &r) { r.first_token = 1; }) == range);
-  CHECK(bent([](akv_plan_record &r) { r.first_token = UINT32_MAX; }) == range);
-  CHECK(bent([](akv_plan_record &r) { r.target_block = 1; }) == invalid);
-  CHECK(bent([](akv_plan_record &r) { r.source_store = 1; }) == invalid);
-  CHECK(bent([](akv_plan_record &r) { r.target_store = 1; }) == invalid);
-  CHECK(bent([](akv_plan_record &r) { r.source_store = r.target_store = 2; }) == invalid);
-  CHECK(bent([](akv_plan_record &r) { r.kind = AKV_PLAN_SWAP_OUT; }) == invalid);
-  CHECK(run({}, AKV_RUN_FINISH) == AKV_ERROR_UNSUPPORTED);
-  CHECK(akv_copy_records(nullptr, 1, stores, 2, 0, nullptr) == invalid);
-  CHECK(akv_copy_records(nullptr, 0, nullptr, 1, 0, nullptr) == invalid);
 }

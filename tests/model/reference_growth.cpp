@@ -212,7 +212,7 @@ std::uint32_t Model::shared_blocks(const Sequence &s) const {
     for (const Plan &plan : plans)
       others += static_cast<std::size_t>(std::count(plan.leases.begin(), plan.leases.end(), node));
     for (const Node &child : nodes_) others += child.parent == node && &child != below;
-    if (node->linked || node->dead || others != 0) break;
+    if (node->linked || node->dead || others != 0 || !settled(node->left)) break;
     below = node;
   }
   return static_cast<std::uint32_t>(shared) - duplicates(s);

@@ -215,11 +215,13 @@ std::uint32_t Model::longest_run(const std::set<std::int32_t> &ids) {
   return longest;
 }
 
-// Eviction goes on, a quarter of the extent at a time, until there is a stretch that is long enough.
+// Eviction goes on, a quarter of the extent or a sixteenth of the cached blocks at a time, until there is a stretch that
+// is long enough.
 void Model::take_extent(Sequence &s, std::uint32_t count) {
+  const std::uint32_t at_once = std::max({1u, count / 4, count_evictable() / 16});
   while (longest_run(free_) < count) {
     const std::size_t before = free_.size();
-    evict(std::max(1u, count / 4));
+    evict(at_once);
     if (free_.size() == before) {
       complaint = "an extent was promised, and there is nothing left to evict";
       return;

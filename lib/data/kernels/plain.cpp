@@ -5,6 +5,7 @@
 // whose ids and memory follow each other. So a whole region of neighbouring blocks is one memcpy.
 #include "data/kernels/kernels.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 namespace akv {
@@ -121,12 +122,17 @@ void move_span(const SpanArguments &a) noexcept {
   }
 }
 
-// How many copies from `first` on are one piece of memory on both sides.
+// How many copies from `first` on are one piece of memory on both sides. Within one pool they are fewer than lie
+// between the two sides: a later one may read what an earlier one has written, and the pieces would overlap.
 std::uint64_t joined_copies(const BlockArguments &a, std::uint64_t first, bool joined) {
-  std::uint64_t end = first + 1;
+  const BlockCopy &start = a.copies[first];
   const auto whole = [&a](const BlockCopy &copy) { return copy.num_tokens == a.shape.block_tokens; };
-  if (!joined || !whole(a.copies[first])) return 1;
-  for (; end < a.num_copies; ++end) {
+  if (!joined || !whole(start)) return 1;
+  const bool within = start.from >= 0 && a.from.data == a.to.data;
+  const auto apart = static_cast<std::uint64_t>(start.from < start.to ? start.to - start.from : start.from - start.to);
+  const std::uint64_t last = within ? std::min(a.num_copies, first + apart) : a.num_copies;
+  std::uint64_t end = first + 1;
+  for (; end < last; ++end) {
     const BlockCopy &copy = a.copies[end], &before = a.copies[end - 1];
     const bool sources = copy.from < 0 ? before.from < 0 : before.from >= 0 && copy.from == before.from + 1;
     if (!whole(copy) || !sources || copy.to != before.to + 1) break;
