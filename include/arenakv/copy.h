@@ -131,7 +131,8 @@ akv_copy_blocks(akv_store *from, const int32_t *from_blocks, akv_store *to, cons
  *          UNSUPPORTED (a kind of record this release does not know), NOT_READY and CONTENT_LOST (a record waits for a
  *          ticket that has not passed or was abandoned, and ORDERED was not said), QUEUE_FULL, VERIFY_FAILED (without
  *          workers; the plan was abandoned if FINISH was asked for). With FINISH and without workers also as
- *          akv_plan_finish(): then the bytes were moved, and the plan is still open. */
+ *          akv_plan_finish(), the bytes having been moved: with CONTENT_LOST the plan was abandoned, else it is still
+ *          open. */
 AKV_COPY AKV_NODISCARD akv_status
 akv_copy_run(akv_cache *cache, akv_plan plan, akv_store *const *stores, uint32_t num_stores, uint32_t flags,
              akv_stream *stream) AKV_NOEXCEPT;

@@ -99,9 +99,10 @@ AKV_ORDER AKV_NODISCARD akv_status
 akv_stream_record_ticket(akv_stream *stream, akv_cache *cache, akv_ticket ticket) AKV_NOEXCEPT;
 
 /* Do what waits for points that have been passed: retire tickets, finish plans that were run with AKV_RUN_FINISH
- * (copy.h). `out_done` (may be NULL, and is written with VERIFY_FAILED too) counts them. What meets a sequence that is
- * inside another call, or is not ready (swap.h), is left for the next poll. Tickets and plans that have ended otherwise
- * in the meantime, and those of destroyed caches, are passed over.
+ * (copy.h), or abandon those whose content was lost meanwhile. `out_done` (may be NULL, and is written with
+ * VERIFY_FAILED too) counts them. What meets a sequence that is inside another call, or is not ready (swap.h), is left
+ * for the next poll. Tickets and plans that have ended otherwise in the meantime, and those of destroyed caches, are
+ * passed over.
  * ORDER    O(what is due); one short lock for each. A second poll waits for the first.
  * Thread   any.
  * Fails    as every call, VERIFY_FAILED (a copy differed from its source: its plan was abandoned, all else was done).

@@ -106,6 +106,7 @@ def main():
     verbatim("A decode step", bench / "bench_step")
     verbatim("Two threads", bench / "bench_threads")
     verbatim("Pages, tensors and extents", bench / "bench_pages")
+    verbatim("Stores: made, touched, and bytes moved", bench / "bench_store")
     verbatim("Every hot call over the whole trace", bench / "bench_latency", *([TRACE] if TRACE.exists() else []))
     block_sizes(build)
     return 0

@@ -294,6 +294,26 @@ TEST_CASE("copy_run: D6 a copy that differs is VERIFY_FAILED, its plan is abando
   }
 }
 
+TEST_CASE("copy_run: D6 FINISH of a plan whose content was given up meanwhile abandons it, and says so") {
+  for (const int workers : {-1, 0, 2}) {
+    const Engine engine;
+    const KvStore swap(engine.cache, swap_columns());
+    const KvStream stream(workers);
+    const akv_sequence sequence = engine.cache.create(count_up(0, 8)).sequence;
+    const akv_ticket ticket = engine.cache.open_ticket();
+    engine.cache.commit(sequence, 8, ticket);
+    akv_plan plan = AKV_NONE;
+    OK(akv_sequence_swap_out(engine.cache, sequence, &plan));
+    engine.cache.give_up(ticket);
+    const akv_status status = engine.run(plan, {engine.store, swap}, AKV_RUN_FINISH | AKV_RUN_ORDERED, stream);
+    CHECK(status == (workers > 0 ? AKV_OK : AKV_ERROR_CONTENT_LOST));
+    stream.wait();
+    CHECK(!plan_is_open(engine.cache, plan));
+    CHECK(engine.cache.info(sequence).state == AKV_SEQUENCE_ACTIVE);
+    CHECK(engine.cache.info(sequence).sound_tokens == 0);
+  }
+}
+
 TEST_CASE("copy_run: a record waits for its source's writer, unless the stream's order is vouched for") {
   const Engine engine;
   const akv_ticket ticket = engine.cache.open_ticket();

@@ -1,6 +1,6 @@
-"""test_example.py: examples/c/first_steps.c shows what its comments say, line by line.
+"""test_example.py: the programs in examples/c show what their comments say, line by line.
 
-ARENAKV_FIRST_STEPS is the program that was built from it.
+ARENAKV_FIRST_STEPS and ARENAKV_SWAP are the programs that were built from them.
 """
 import os
 import subprocess
@@ -22,6 +22,16 @@ class FirstSteps(unittest.TestCase):
         self.assertEqual(steps + "\n", EXPECTED)
         self.assertEqual(running.splitlines()[-1].split()[-1], "0#####...........")
         self.assertEqual(left.splitlines()[-1].split()[-1], "0cccc,...........")
+        self.assertEqual(done.stderr, "")
+
+
+class Swap(unittest.TestCase):
+    def test_a_sequence_comes_back_as_it_left_and_every_byte_is_counted(self) -> None:
+        done = subprocess.run([os.environ["ARENAKV_SWAP"]], capture_output=True, text=True, timeout=60, check=True)
+        moved = 10 * 2 * 2 * 2 * 8 * 4  # tokens x layers x planes x heads x dim x float
+        self.assertEqual(done.stdout.splitlines(), [
+            "back: 0 tokens were still cached, 10 are copied", "0 values are wrong",
+            f"out: {moved} bytes, {moved} of them compared", f"in: {moved} bytes, {moved} of them compared"])
         self.assertEqual(done.stderr, "")
 
 

@@ -9,8 +9,9 @@ namespace akv {
 Status end_plan(const PlanEnd &end, bool failed) noexcept {
   Locked locked(end.cache);
   AKV_TRY(locked.status());
-  Status status = failed ? AKV_OK : locked->finish_plan_locked(end.plan, AKV_NONE);
-  if (failed || status == AKV_ERROR_CONTENT_LOST) status = locked->abandon_plan_locked(end.plan);
+  if (failed) return locked->abandon_plan_locked(end.plan);
+  const Status status = locked->finish_plan_locked(end.plan, AKV_NONE);
+  if (status == AKV_ERROR_CONTENT_LOST) AKV_TRY(locked->abandon_plan_locked(end.plan));
   return status;
 }
 
@@ -23,7 +24,7 @@ Ended Ending::end() const noexcept {
     Locked locked(cache);
     status = locked.status() == AKV_OK ? locked->retire_ticket_locked(handle) : locked.status();
   }
-  if (status == AKV_OK) return Ended::done;
+  if (status == AKV_OK || status == AKV_ERROR_CONTENT_LOST) return Ended::done;
   return status == AKV_ERROR_BUSY || status == AKV_ERROR_NOT_READY ? Ended::later : Ended::passed_over;
 }
 

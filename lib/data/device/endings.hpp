@@ -8,7 +8,8 @@
 namespace akv {
 
 // Finish a plan whose records have run, with ticket 0; abandon it when a copy has failed, and when it can't be finished
-// because its content was lost in the meantime. BUSY and NOT_READY: try again. No lock of a stream may be held.
+// because its content was lost in the meantime: then CONTENT_LOST. BUSY and NOT_READY: try again. No lock of a stream
+// may be held.
 [[nodiscard]] Status end_plan(const PlanEnd &end, bool failed) noexcept;
 
 enum class EndingKind : std::uint32_t { ticket, plan };
