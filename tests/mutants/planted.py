@@ -1,9 +1,9 @@
 """planted.py: the bugs that run.py plants, one at a time, and the test that must notice.
 
 Each is a text that stands exactly once in a file of lib/, what stands there instead, and the quickest killers: filters
-of the contract tests, or "pages" for unit tests and the checker of interleavings, "model" for random operations against the reference model, "threads" for many threads and a
-shadow of the K/V, "memory" for failing allocations, "realtime" for decode steps under RealtimeSanitizer. It knows no
-build.
+of the contract tests, or "pages" for unit tests and the checker of interleavings, "model" for random operations
+against the reference model, "threads" for many threads and a shadow of the K/V, "memory" for failing allocations,
+"realtime" for decode steps under RealtimeSanitizer. It knows no build.
 """
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-// realtime.cpp: the decode step of 256 sequences on a full pool, for clang's RealtimeSanitizer: inside a function that
-// is
-// [[clang::nonblocking]] every allocation, lock and system call ends the program, but for the marked refill.
-// It knows the public API; realtime.py builds and runs it.
+// realtime.cpp: the decode step of 256 sequences on a full pool, and pages and tensors, for clang's RealtimeSanitizer:
+// inside a function that is [[clang::nonblocking]] every allocation, lock and system call ends the program, but for the
+// marked refill. It knows the public API; realtime.py builds and runs it.
 //
 //   realtime steps | pages | malloc | lock | library
 //
 // `steps` and `pages` must end well. The others are the controls: each does one thing that must be reported.
 //
-// Promises: A13 (pages and tensors take no lock), B12, B16 (a decode step allocates nothing and takes no lock but one for a magazine of new blocks).
+// Promises: A13 (pages and tensors take no lock), B12, B16 (a decode step allocates nothing and takes no lock but one
+// for a magazine of new blocks).
 #include "arenakv.h"
 
 #include <pthread.h>

@@ -3,8 +3,9 @@
 
     realtime.py COMPILER INCLUDE LIB SOURCE...      the sources are those of the library
 
-Promise: pages and tensors of a page pool take no lock (A13); a decode step allocates nothing, takes no lock but the marked one for a magazine of new blocks, and makes no
-system call (B12, B16). The controls, which do such things on purpose, must be reported, or the check is worth nothing.
+Promise: pages and tensors of a page pool take no lock (A13); a decode step allocates nothing, takes no lock but the
+marked one for a magazine of new blocks, and makes no system call (B12, B16). The controls, which do such things on
+purpose, must be reported, or the check is worth nothing.
 It does not look at the time that a step takes. Exit 77: no compiler that knows -fsanitize=realtime.
 """
 from __future__ import annotations
