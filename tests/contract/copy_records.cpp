@@ -140,3 +140,22 @@ TEST_CASE("copy_records: copies are compared when all have run, however many the
       CHECK((workers > 0 && status == AKV_OK ? stream.try_wait() : status) == AKV_ERROR_VERIFY_FAILED);
     }
 }
+
+TEST_CASE("copy_records: a copy that differs in one layer is told, whichever worker copied it") {
+  const KvShape shape{4, {{AKV_PLANE_KEYS, AKV_DTYPE_F32, 8, 64, 0, 0}}, 16, 16, 16};
+  const KvCache cache(shape);
+  const KvStore store(cache);
+  const KvStream stream(2);
+  std::vector<akv_plan_record> records;
+  for (std::int32_t to = 2; to <= 16; ++to) records.push_back(record(AKV_PLAN_COPY_ON_WRITE, 1, to, 0, 16));
+  records.push_back(record(AKV_PLAN_ZERO, 0, 1, 0, 16));  // over their source, which is zero but for layer 0
+  const auto zeroes = ByteString(store.everything().size());
+  for (int round = 0; round < 40; ++round) {
+    ByteString bytes = zeroes;
+    bytes[store.offset(0, 0, 1, 15)] = 1;
+    store.fill(bytes);
+    akv_store *const stores[] = {store};
+    OK(akv_copy_records(records.data(), 16, stores, 1, AKV_RUN_VERIFY, stream));
+    REQUIRE(stream.try_wait() == AKV_ERROR_VERIFY_FAILED);
+  }
+}
