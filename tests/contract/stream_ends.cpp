@@ -290,7 +290,7 @@ TEST_CASE("stream: B14 calls that meet a destroy that is BUSY are answered as if
   std::thread destroying([&] {
     while (!over.load()) busy.fetch_add(akv_stream_destroy(stream) == AKV_ERROR_BUSY);
   });
-  for (int i = 0; (i < 20000 || busy.load() < 100) && wrong.load() == 0; ++i) {
+  for (int i = 0; (i < 400000 || busy.load() < 100000) && wrong.load() == 0; ++i) {
     std::uint64_t point = 0;
     wrong.fetch_add(akv_stream_record(stream, &point) != AKV_OK);
   }
