@@ -36,10 +36,10 @@ akv_status akv_pager_create(akv_cache *cache, const akv_pager_config *config, ak
   AKV_TRY(read_pager_config(cache, config, wanted, of_cache));
   std::unique_ptr<Pager> pager;
   try {
-    pager = std::make_unique<Pager>(cache, wanted.stores, wanted.num_stores, of_cache.max_sequences);
+    pager = std::make_unique<Pager>(cache, wanted.stores, wanted.num_stores, of_cache);
   } catch (const std::bad_alloc &) {
-    return fail(AKV_ERROR_OUT_OF_MEMORY, "the host has no memory for a pager of %llu sequences",
-                of_cache.max_sequences);
+    return fail(AKV_ERROR_OUT_OF_MEMORY, "the host has no memory for a pager of %llu sequences, %llu plans",
+                of_cache.max_sequences, of_cache.max_plans);
   }
   return Pagers::create(std::move(pager), *out_pager);
 }

@@ -1,102 +1,7 @@
 // pager.cpp: the promises of copy_pager.h: the coldest go out, what is asked for comes in, and no byte is lost.
-#include "fixture.hpp"
-
-#include <cstring>
+#include "paged.hpp"
 
 using namespace akv::test;
-
-namespace {
-
-const akv_plane kPlanes[] = {{AKV_PLANE_KEYS, AKV_DTYPE_F32, 2, 3, 0, 0},
-                             {AKV_PLANE_VALUES, AKV_DTYPE_F32, 2, 3, 0, 0}};
-const akv_layer_group kGroup = {AKV_RULE_FULL, 2, 2, sizeof(akv_plane), kPlanes, 2, 0};
-
-// 8 blocks and 16 swap blocks of 4 tokens, a store for each, and a pager.
-struct Paged {
-  explicit Paged(std::uint32_t num_workers = 0)
-      : cache([](akv_cache_config &config) {
-          config.num_blocks = 8;
-          config.num_groups = 1;
-          config.group_size = sizeof kGroup;
-          config.groups = &kGroup;
-        }) {
-    akv_store_config config = AKV_STORE_CONFIG_INIT;
-    OK(akv_store_create(cache, &config, &stores[0]));
-    config.columns = AKV_STORE_SWAP_BLOCKS;
-    config.layout = AKV_LAYOUT_BLOCK_OUTER;
-    OK(akv_store_create(cache, &config, &stores[1]));
-    akv_pager_config wanted = AKV_PAGER_CONFIG_INIT;
-    wanted.stores = stores;
-    wanted.num_stores = 2;
-    OK(akv_pager_create(cache, &wanted, &pager));
-    akv_stream_config threads = AKV_STREAM_CONFIG_INIT;
-    threads.num_workers = num_workers;
-    OK(akv_stream_create(&threads, &stream));
-  }
-  ~Paged() {
-    OK(akv_stream_wait(stream, AKV_POINT_ALL, 10'000'000'000));
-    OK(akv_stream_destroy(stream));
-    OK(akv_pager_destroy(pager));
-    for (akv_store *store : stores) OK(akv_store_destroy(store));
-  }
-
-  static float value(akv_sequence sequence, std::uint32_t at, std::uint32_t i) {
-    return static_cast<float>(sequence >> 32) + static_cast<float>(at) * 0.25f + static_cast<float>(i) * 0.001f;
-  }
-  // A span over all of a sequence, packed into `data`.
-  akv_span span(akv_sequence sequence, std::vector<float> &data, Tokens &blocks) const {
-    const std::uint32_t length = cache.info(sequence).length;
-    blocks = cache.blocks(sequence);
-    data.resize(std::size_t{length} * 2 * 2 * 6);
-    akv_span all{};
-    all.blocks = blocks.data();
-    all.num_blocks = static_cast<std::uint32_t>(blocks.size());
-    all.num_tokens = length;
-    all.data = data.data();
-    all.bytes = data.size() * sizeof(float);
-    return all;
-  }
-  akv_sequence create(std::int32_t first, std::size_t length) const {
-    const akv_sequence sequence = cache.create(count_up(first, length), AKV_SEQUENCE_NO_PUBLISH).sequence;
-    std::vector<float> data;
-    Tokens blocks;
-    const akv_span all = span(sequence, data, blocks);
-    for (std::uint32_t i = 0; i < data.size(); ++i) data[i] = value(sequence, all.num_tokens, i);
-    OK(akv_copy_scatter(stores[0], &all, 1, sizeof all, nullptr));
-    cache.commit(sequence, all.num_tokens);
-    return sequence;
-  }
-  bool intact(akv_sequence sequence) const {
-    std::vector<float> data;
-    Tokens blocks;
-    const akv_span all = span(sequence, data, blocks);
-    OK(akv_copy_gather(stores[0], &all, 1, sizeof all, nullptr));
-    for (std::uint32_t i = 0; i < data.size(); ++i)
-      if (data[i] != value(sequence, all.num_tokens, i)) return false;
-    return true;
-  }
-  akv_residence ask(const std::vector<akv_sequence> &sequences, const std::uint32_t *num_tokens = nullptr) const {
-    akv_residence residence = AKV_RESIDENCE_INIT;
-    OK(akv_copy_make_resident(pager, sequences.data(), num_tokens, static_cast<std::uint32_t>(sequences.size()),
-                              &residence, stream));
-    return residence;
-  }
-  // Ask until nothing is pending.
-  void bring(const std::vector<akv_sequence> &sequences, const std::uint32_t *num_tokens = nullptr) const {
-    for (int rounds = 0; ask(sequences, num_tokens).pending != 0; ++rounds) {
-      REQUIRE(rounds < 100);
-      OK(akv_stream_wait(stream, AKV_POINT_ALL, 10'000'000'000));
-    }
-  }
-  std::uint32_t state(akv_sequence sequence) const { return cache.info(sequence).state; }
-
-  Cache cache;
-  akv_store *stores[2] = {};
-  akv_pager *pager = nullptr;
-  akv_stream *stream = nullptr;
-};
-
-}  // namespace
 
 TEST_CASE(
     "pager: B13 when the blocks are full the coldest sequence goes out, and comes back on use, every byte of it") {
@@ -199,8 +104,8 @@ TEST_CASE("pager: bad arguments are refused by name: twice, stale, another pager
   paged.cache.free(a);
   CHECK(akv_copy_make_resident(paged.pager, &a, nullptr, 1, &residence, nullptr) == AKV_ERROR_BAD_HANDLE);
   CHECK(akv_copy_make_resident(nullptr, &a, nullptr, 1, &residence, nullptr) == AKV_ERROR_INVALID_ARGUMENT);
-  CHECK(akv_copy_make_resident(reinterpret_cast<akv_pager *>(paged.stream), &a, nullptr, 1, &residence, nullptr) ==
-        AKV_ERROR_WRONG_TYPE);
+  CHECK(akv_copy_make_resident(reinterpret_cast<akv_pager *>(paged.stream.handle), &a, nullptr, 1, &residence,
+                               nullptr) == AKV_ERROR_WRONG_TYPE);
   const Cache without([](akv_cache_config &config) { config.num_swap_blocks = 0; });
   akv_pager_config config = AKV_PAGER_CONFIG_INIT;
   akv_pager *none = nullptr;
@@ -212,4 +117,19 @@ TEST_CASE("pager: bad arguments are refused by name: twice, stale, another pager
   OK(akv_pager_destroy(none));
   CHECK(akv_pager_destroy(none) == AKV_ERROR_BAD_HANDLE);
   OK(akv_pager_destroy(nullptr));
+}
+
+TEST_CASE("pager: as many as are needed go, the one that was asked for longest ago first") {
+  const std::uint32_t workers = GENERATE(0u, 2u);
+  const Paged paged(workers);
+  std::vector<akv_sequence> all;
+  for (std::int32_t i = 0; i < 8; ++i) all.push_back(paged.create(i * 100, 4));
+  for (const std::size_t i : {3, 6, 1, 4, 7, 2, 0}) paged.bring({all[i]});  // never 5
+  const std::vector<std::size_t> order = {5, 3, 6, 1, 4, 7, 2};
+  for (std::uint32_t gone = 0; gone <= 7; ++gone) {
+    const std::uint32_t more = gone * 4;
+    paged.bring({all[0]}, &more);
+    for (std::uint32_t i = 0; i < 7; ++i) CHECK((paged.state(all[order[i]]) == AKV_SEQUENCE_SWAPPED) == (i < gone));
+    paged.bring({all[0]});
+  }
 }
