@@ -2,8 +2,9 @@
 // once and for ever, with each error; reads and writes are short, and interrupted. It knows the public API, the format
 // to make an image, and which system calls there are; the linker puts them through here (--wrap).
 //
-// Promises: E7: a failure is an answer with its errno; the old file or the new one is at the path, whole; nothing else
-// is left in the folder, and no descriptor is open. An interruption is no failure.
+// Promises: E7: a failure is an answer with its errno, and no output but the buffer is written; the old file or the new
+// one is at the path, whole; nothing else is left in the folder, and no descriptor is open. An interruption is no
+// failure.
 #include "arenakv.h"
 #include "data/image/format.hpp"
 
@@ -169,10 +170,12 @@ akv_status write(const Folder &folder, const Bytes &image) {
   return status;
 }
 akv_status read(const Folder &folder, Bytes &buffer) {
-  std::uint64_t bytes = 0;
+  constexpr std::uint64_t untold = 12345;
+  std::uint64_t bytes = untold;
   trouble.on = true;
   const akv_status status = akv_image_read_file(folder.path().c_str(), buffer.data(), buffer.size(), &bytes);
   trouble.on = false;
+  if (bytes != (status == AKV_OK ? buffer.size() : untold)) broken("a size was told with a failure, or a wrong one");
   return status;
 }
 

@@ -218,11 +218,14 @@ Status read_image_file(const char *path, unsigned char *buffer, std::uint64_t ca
   AKV_TRY(read_part(file, header, 0, present));
   ImageShape shape;
   AKV_TRY(shape.read(header, present, bytes));
-  out_bytes = bytes;
-  if (capacity < bytes)
+  if (capacity < bytes) {
+    out_bytes = bytes;
     return fail_with(AKV_ERROR_BUFFER_TOO_SMALL, bytes, capacity, "the image has %llu bytes, the buffer %llu", bytes,
                      capacity);
-  return read_part(file, buffer, 0, bytes);
+  }
+  AKV_TRY(read_part(file, buffer, 0, bytes));
+  out_bytes = bytes;
+  return AKV_OK;
 }
 
 }  // namespace akv
