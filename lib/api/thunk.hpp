@@ -76,14 +76,6 @@ inline Status read_options(const akv_sequence_options *from, akv_sequence_option
   return AKV_OK;
 }
 
-// Fill in the default of max_tokens, and check it against the cache's.
-inline Status bound_max_tokens(akv_sequence_options &options, const Config &config) noexcept {
-  if (options.max_tokens == 0) options.max_tokens = config.max_tokens_per_sequence;
-  if (options.max_tokens <= config.max_tokens_per_sequence) return AKV_OK;
-  return fail(AKV_ERROR_INVALID_ARGUMENT, "max_tokens is %llu, the cache's max_tokens_per_sequence is %llu",
-              options.max_tokens, config.max_tokens_per_sequence);
-}
-
 // A SETUP call leaves the caller's errno as it was.
 class KeepErrno {
  public:

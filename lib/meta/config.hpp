@@ -2,6 +2,8 @@
 // Numbers only: it knows no cache.
 #pragma once
 
+#include "arenakv/sequence.h"
+#include "base/error.hpp"
 #include "model/geometry.hpp"
 
 #include <algorithm>
@@ -36,5 +38,13 @@ struct Config {
  private:
   Status check_limits() const noexcept;
 };
+
+// Fill in the default of a sequence's max_tokens, and check it against the cache's.
+[[nodiscard]] inline Status bound_max_tokens(akv_sequence_options &options, const Config &config) noexcept {
+  if (options.max_tokens == 0) options.max_tokens = config.max_tokens_per_sequence;
+  if (options.max_tokens <= config.max_tokens_per_sequence) return AKV_OK;
+  return fail(AKV_ERROR_INVALID_ARGUMENT, "max_tokens is %llu, the cache's max_tokens_per_sequence is %llu",
+              options.max_tokens, config.max_tokens_per_sequence);
+}
 
 }  // namespace akv

@@ -11,10 +11,11 @@ using namespace akv::test;
 namespace {
 
 struct Stream {
-  explicit Stream(std::uint32_t workers = 2, std::uint32_t queue_items = 0) {
+  explicit Stream(std::uint32_t workers = 2, std::uint32_t queue_items = 0, std::uint64_t queue_bytes = 0) {
     akv_stream_config config = AKV_STREAM_CONFIG_INIT;
     config.num_workers = workers;
     config.queue_items = queue_items;
+    config.queue_bytes = queue_bytes;
     OK(akv_stream_create(&config, &handle));
   }
   ~Stream() {
@@ -219,6 +220,41 @@ TEST_CASE("copy_image: E7 a full queue, and no ticket left, are refused, and not
   OK(try_load(cache, stores, image, created, nullptr, stream));
   stream.wait();
   CHECK(stores.wrong(created.sequence, 10) == 0);
+}
+
+TEST_CASE("copy_image: E7 what create would refuse is refused so on workers too, however little room their queue has") {
+  Filled source;
+  const Image image = saved(source.cache, source.stores, source.sequence);
+  ImageCache cache(Geometry::scaled(), {4, 32, [](akv_cache_config &c) { c.max_tokens_per_sequence = 1'000'000; }});
+  const ImageStores stores(cache);
+  const auto before = cache.gauges();
+  const Stream streams[] = {Stream(1, 0, 8192), Stream(0)};
+  struct Case {
+    std::uint32_t reserve, most;
+    akv_status status;
+  };
+  for (const Case &c : {Case{UINT32_MAX, 0, AKV_ERROR_NO_CAPACITY}, Case{21, 20, AKV_ERROR_NO_CAPACITY},
+                        Case{0, 9, AKV_ERROR_NO_CAPACITY}, Case{0, 1'000'001, AKV_ERROR_INVALID_ARGUMENT},
+                        Case{1'000'000, 0, AKV_ERROR_NO_BLOCKS}, Case{129, 0, AKV_ERROR_NO_BLOCKS}}) {
+    akv_sequence_options its = AKV_SEQUENCE_OPTIONS_INIT;
+    its.reserve_tokens = c.reserve;
+    its.max_tokens = c.most;
+    const akv_prompt prompt = cache.prompt(source.tokens);
+    akv_created created = AKV_CREATED_INIT;
+    CHECK(akv_sequence_create(cache, &prompt, &its, &created) == c.status);
+    akv_load_options options = AKV_LOAD_OPTIONS_INIT;
+    options.sequence = &its;
+    for (const Stream &stream : streams) CHECK(try_load(cache, stores, image, created, &options, stream) == c.status);
+    CHECK((cache.gauges() == before && cache.state().open_tickets == 0));
+  }
+  akv_sequence_options whole = AKV_SEQUENCE_OPTIONS_INIT;
+  whole.reserve_tokens = 128;
+  akv_load_options options = AKV_LOAD_OPTIONS_INIT;
+  options.sequence = &whole;
+  akv_created created = AKV_CREATED_INIT;
+  OK(try_load(cache, stores, image, created, &options, streams[0]));
+  streams[0].wait();
+  CHECK((stores.wrong(created.sequence, 10) == 0 && cache.info(created.sequence).num_blocks == 32));
 }
 
 TEST_CASE("copy_image: E7 many saves and loads at once, on two streams and by two threads, are all right") {

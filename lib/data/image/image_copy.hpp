@@ -34,10 +34,10 @@ struct LoadRequest {
   std::uint64_t domain = 0;
   bool any_label = false;
   unsigned char label[ImageShape::kLabelBytes]{};
-  akv_sequence_options options = AKV_SEQUENCE_OPTIONS_INIT;  // as given: max_tokens may be 0
+  akv_sequence_options options = AKV_SEQUENCE_OPTIONS_INIT;  // as given: max_tokens may be 0, and is then filled in
 };
 
-[[nodiscard]] Status load_image(akv_cache *cache, const LoadRequest &request, const StoreList &list, Stream *stream,
+[[nodiscard]] Status load_image(akv_cache *cache, LoadRequest &request, const StoreList &list, Stream *stream,
                                 akv_created &out) noexcept;
 
 }  // namespace akv

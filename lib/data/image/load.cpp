@@ -78,14 +78,9 @@ class Making {
     return locked->open_ticket_locked(ticket_);
   }
 
-  Status create(const Prompt &prompt, akv_sequence_options options) noexcept {
+  Status create(const Prompt &prompt, const akv_sequence_options &options) noexcept {
     Locked locked(cache_);
     AKV_TRY(locked.status());
-    const Config &config = locked->config();
-    if (options.max_tokens == 0) options.max_tokens = config.max_tokens_per_sequence;
-    if (options.max_tokens > config.max_tokens_per_sequence)
-      return fail(AKV_ERROR_INVALID_ARGUMENT, "max_tokens is %llu, the cache's max_tokens_per_sequence is %llu",
-                  options.max_tokens, config.max_tokens_per_sequence);
     return locked->create_sequence(locked.lock(), prompt, options, created_);
   }
 
@@ -192,13 +187,16 @@ Status run_plan(Making &making, Submission<LoadWork> &work, std::uint32_t room) 
   return making.finish_plan();
 }
 
+Prompt prompt_of(const LoadRequest &request, const ImageShape &shape) {
+  const unsigned char *const tokens = request.image + shape.tokens_offset();
+  return {reinterpret_cast<const std::int32_t *>(tokens), shape.num_tokens(), request.domain};
+}
+
 Status make(Making &making, const LoadRequest &request, Submission<LoadWork> &work, std::uint32_t parts,
             std::uint32_t room) {
   if (work.queued()) AKV_TRY(making.open_ticket());
   work->ticket = making.ticket();
-  const unsigned char *const tokens = request.image + work->shape.tokens_offset();
-  const Prompt prompt = {reinterpret_cast<const std::int32_t *>(tokens), work->shape.num_tokens(), request.domain};
-  Status status = making.create(prompt, request.options);
+  Status status = making.create(prompt_of(request, work->shape), request.options);
   if (status == AKV_OK) {
     status = run_plan(making, work, room);
     if (status == AKV_OK)
@@ -222,8 +220,21 @@ Status make(Making &making, const LoadRequest &request, Submission<LoadWork> &wo
   return status;
 }
 
-// The header, and what it has to meet; then every byte.
-Status check(akv_cache *cache, const LoadRequest &request, const StoreList &list, ImageShape &shape, StoreSet &stores) {
+// Would the sequence be refused whatever is cached and free? Before it is counted on in asking for room in a queue.
+Status check_sequence(akv_cache *cache, LoadRequest &request, const ImageShape &shape) {
+  Locked locked(cache);
+  AKV_TRY(locked.status());
+  AKV_TRY(bound_max_tokens(request.options, locked->config()));
+  akv_sequence_options unmatched = request.options;
+  unmatched.flags |= AKV_SEQUENCE_NO_MATCH;
+  akv_room room{};
+  AKV_TRY(locked->can_allocate_locked(prompt_of(request, shape), unmatched, room));
+  const bool later = room.status == AKV_ERROR_NO_BLOCKS || room.status == AKV_ERROR_NO_PLANS;
+  return later ? AKV_OK : room.status;
+}
+
+// The header, and what it has to meet; then every byte, and the sequence.
+Status check(akv_cache *cache, LoadRequest &request, const StoreList &list, ImageShape &shape, StoreSet &stores) {
   AKV_TRY(shape.read(request.image, request.bytes));
   StoreShape wanted;
   std::uint32_t num_swap_blocks = 0;
@@ -241,19 +252,21 @@ Status check(akv_cache *cache, const LoadRequest &request, const StoreList &list
   AKV_TRY(stores.find(list.stores, list.count));
   AKV_TRY(stores.check_shape(wanted, num_swap_blocks));
   AKV_TRY(check_whole(stores, wanted.geometry));
-  return shape.check_content(request.image);
+  AKV_TRY(shape.check_content(request.image));
+  return check_sequence(cache, request, shape);
 }
 
 }  // namespace
 
-Status load_image(akv_cache *cache, const LoadRequest &request, const StoreList &list, Stream *stream,
+Status load_image(akv_cache *cache, LoadRequest &request, const StoreList &list, Stream *stream,
                   akv_created &out) noexcept {
   ImageShape shape;
   StoreSet stores;
   AKV_TRY(check(cache, request, list, shape, stores));
-  // (What is asked for beyond the cache's limits is refused by create; until then it only takes room in the queue.)
+  // (What is more than all blocks is refused by create.)
   const std::uint32_t most = std::max(shape.num_tokens(), request.options.reserve_tokens);
-  const auto room = static_cast<std::uint32_t>(blocks_for(most, stores.block_tokens()));
+  const auto room = static_cast<std::uint32_t>(
+      std::min<std::uint64_t>(blocks_for(most, stores.block_tokens()), stores[0].shape().num_blocks));
   const std::uint32_t parts =
       std::min(parts_for(stream, shape.payload_bytes()), static_cast<std::uint32_t>(stores.num_units()));
   Submission<LoadWork> work(stream, 2 * kept_bytes<std::int32_t>(room));

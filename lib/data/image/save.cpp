@@ -40,7 +40,8 @@ struct SaveWork {
   }
 };
 
-// Have the K/V been written that the lease names?
+// Have the K/V been written that the lease names? (Their ticket has not been abandoned since that was taken: it would
+// take the sequence's gate.)
 Status check_written(akv_cache *cache, akv_ticket wait) {
   if (wait == AKV_NONE) return AKV_OK;
   Locked locked(cache);
