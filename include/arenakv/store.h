@@ -88,7 +88,8 @@ akv_store_create(akv_cache *cache, const akv_store_config *config, akv_store **o
  * Fails    BAD_HANDLE, BUSY. In a child of fork() it is AKV_OK. */
 AKV_SETUP AKV_NODISCARD akv_status akv_store_destroy(akv_store *store) AKV_NOEXCEPT;
 
-/* Told `done` of `total` bytes, about 64 times. Return 0 to go on; anything else stops the warm-up. */
+/* Told `done` of `total` bytes: about 64 times, or, where that would be oftener than every 2 MiB, once for each 2 MiB;
+ * and when all is done. Return 0 to go on; anything else stops the warm-up. */
 typedef int32_t (*akv_progress_function)(void *context, uint64_t done, uint64_t total);
 
 /* Touch all memory of the store now, so that no later write meets a page fault (row B2). What is written there already

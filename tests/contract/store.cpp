@@ -285,6 +285,12 @@ TEST_CASE("store: B2 a warm-up touches every byte, tells its progress, stops whe
     REQUIRE(mincore(reinterpret_cast<void *>(first), resident.size() * page, resident.data()) == 0);
     CHECK(std::count_if(resident.begin(), resident.end(), [](unsigned char p) { return (p & 1) == 0; }) == 0);
   }
+  const KvCache small(KvShape{1, {akv_plane{AKV_PLANE_KEYS, AKV_DTYPE_I8, 1, 1024, 0, 0}}, 319, 16, 0});
+  const KvStore five(small);  // 5 MiB: told of each 2, and of the end
+  Progress few;
+  OK(akv_store_warm_up(five, Progress::tell, &few));
+  CHECK((few.calls == five.info().bytes / (2 << 20) + (five.info().bytes % (2 << 20) != 0)));
+  CHECK((few.calls == 3 && few.last == few.total));
   const auto throws = [](void *, std::uint64_t, std::uint64_t) -> std::int32_t { throw 1; };
   CHECK(on_a_thread([&] { return akv_store_warm_up(store, throws, nullptr); }) == AKV_ERROR_CALLBACK);
   OK(akv_store_warm_up(store, nullptr, nullptr));
