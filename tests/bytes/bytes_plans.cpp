@@ -38,28 +38,56 @@ void Run::perform(const akv_plan_record &r, Moved (&sum)[kKinds][2]) {
   }
 }
 
-void Run::run(Plan &plan, std::uint32_t x, bool finish) {
-  for (const Plan::Of &each : plan.of) order(x, *seq_of(each.sequence));
+std::vector<akv_plan_record> Run::records_of(const Plan &plan, akv_ticket &wait) {
   akv_plan_info price = AKV_PLAN_INFO_INIT;
   must(akv_plan_read_info(cache_, plan.handle, &price), "plan_read_info");
   std::vector<akv_plan_record> records(price.num_records);
   std::uint32_t count = 0;
   must(akv_plan_read_records(cache_, plan.handle, 0, records.data(), price.num_records, &count), "plan_read_records");
   if (count != price.num_records) fail("records of a plan");
-  akv_ticket wait = 0;
   std::uint64_t copied = 0, zeroed = 0;
   for (const akv_plan_record &r : records) {
     wait = std::max(wait, r.wait);
     (r.kind == AKV_PLAN_ZERO ? zeroed : copied) += r.kind == AKV_PLAN_ZERO ? 1 : r.num_tokens;
   }
   if (copied != price.copied_tokens || zeroed != price.zeroed_blocks) fail("the price of a plan is not its records'");
-  cover(x);
+  return records;
+}
+
+// The stores of a run, in some order: `all`, or those of the blocks alone.
+std::vector<akv_store *> Run::stores_of(bool all) {
   std::vector<akv_store *> stores;
-  const bool swaps = plan.kind == PlanKind::out || plan.kind == PlanKind::in;
-  const bool all = swaps || random_.one_in(2);
   for (const Store &store : stores_)
     if (all || store.columns == AKV_STORE_BLOCKS) stores.push_back(store.handle);
   std::rotate(stores.begin(), stores.begin() + random_.below(static_cast<std::uint32_t>(stores.size())), stores.end());
+  return stores;
+}
+
+// What a run comes to, on the shadow and in the stores' counts.
+void Run::perform_all(const std::vector<akv_plan_record> &records, bool verify) {
+  Moved sum[kKinds][2];
+  for (const akv_plan_record &r : records) {
+    note("  record of kind %u: block %d to %d, tokens %u + %u, wait %" PRIx64, r.kind, r.source_block, r.target_block,
+         r.first_token, r.num_tokens, r.wait);
+    perform(r, sum);
+  }
+  for (Store &store : stores_)
+    for (std::uint32_t kind = 1; kind < kKinds; ++kind) {
+      Moved &line = sum[kind][store.columns];
+      if (line.calls == 0) continue;
+      const std::uint64_t bytes = line.bytes * store.token_bytes;
+      const bool compared = verify || kind == AKV_MOVED_OUT || kind == AKV_MOVED_IN;
+      moved(store, kind, line.items, bytes, compared && kind != AKV_MOVED_ZERO ? bytes : 0);
+    }
+}
+
+void Run::run(Plan &plan, std::uint32_t x, bool finish) {
+  for (const Plan::Of &each : plan.of) order(x, *seq_of(each.sequence));
+  akv_ticket wait = 0;
+  const std::vector<akv_plan_record> records = records_of(plan, wait);
+  cover(x);
+  const bool swaps = plan.kind == PlanKind::out || plan.kind == PlanKind::in;
+  const std::vector<akv_store *> stores = stores_of(swaps || random_.one_in(2));
   const std::uint32_t verify = random_.one_in(3) ? AKV_RUN_VERIFY : 0u;
   const std::uint32_t flags = verify | (finish ? AKV_RUN_FINISH : 0u);
   const auto call = [&](std::uint32_t more) {
@@ -72,22 +100,10 @@ void Run::run(Plan &plan, std::uint32_t x, bool finish) {
   if (!passed && random_.one_in(2)) expect(call(0), AKV_ERROR_NOT_READY, "a record that waits, run without ORDERED");
   follow_ticket(x, wait);
   const bool ordered = (wait != 0 && ticket_state(wait) != AKV_TICKET_PASSED) || random_.one_in(2);
-  note("run plan %" PRIx64 " of %u records on stream %u, flags %u, ordered %d", plan.handle, count, x, flags, ordered);
+  note("run plan %" PRIx64 " of %zu records on stream %u, flags %u, ordered %d", plan.handle, records.size(), x, flags,
+       ordered);
   must(call(ordered ? AKV_RUN_ORDERED : 0u), "copy_run");
-  Moved sum[kKinds][2];
-  for (const akv_plan_record &r : records) {
-    note("  record of kind %u: block %d to %d, tokens %u + %u, wait %" PRIx64, r.kind, r.source_block, r.target_block,
-         r.first_token, r.num_tokens, r.wait);
-    perform(r, sum);
-  }
-  for (Store &store : stores_)
-    for (std::uint32_t kind = 1; kind < kKinds; ++kind) {
-      Moved &line = sum[kind][store.columns];
-      if (line.calls == 0) continue;
-      const std::uint64_t bytes = line.bytes * store.token_bytes;
-      const bool compared = verify != 0 || kind == AKV_MOVED_OUT || kind == AKV_MOVED_IN;
-      moved(store, kind, line.items, bytes, compared && kind != AKV_MOVED_ZERO ? bytes : 0);
-    }
+  perform_all(records, verify != 0);
   plan.ran = true;
   plan.stream = x;
   plan.point = stream(x).record();

@@ -173,6 +173,9 @@ class Run {
   void run_plan();
   void end_plan();
   void run(Plan &plan, std::uint32_t x, bool finish);
+  std::vector<akv_plan_record> records_of(const Plan &plan, akv_ticket &wait);
+  std::vector<akv_store *> stores_of(bool all);
+  void perform_all(const std::vector<akv_plan_record> &records, bool verify);
   void finish(Plan &plan, akv_ticket ticket);
   void abandon(Plan &plan);
   void finished(Plan &plan);
