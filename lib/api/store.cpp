@@ -7,9 +7,8 @@ using namespace akv;
 
 namespace {
 
-constexpr std::uint32_t kStoreConfigV1 = 72, kRegionV1 = 72, kViewV1 = 136;
+constexpr std::uint32_t kStoreConfigV1 = 72, kRegionV1 = 72;
 static_assert(sizeof(akv_store_config) == kStoreConfigV1 && sizeof(akv_region) == kRegionV1);
-static_assert(sizeof(akv_view) == kViewV1);
 
 Status read_config(const akv_store_config *from, akv_store_config &to) noexcept {
   to = AKV_STORE_CONFIG_INIT;
@@ -22,9 +21,7 @@ Status read_config(const akv_store_config *from, akv_store_config &to) noexcept 
     return fail(AKV_ERROR_INVALID_ARGUMENT, "columns is %llu, must be 0 or 1", to.columns);
   AKV_TRY(check_array(to.layers, to.num_layers, "layers"));
   AKV_TRY(check_array(to.regions, to.num_regions, "regions"));
-  if (to.num_regions == 0 || (to.region_size >= kRegionV1 && to.region_size <= kLargestStruct)) return AKV_OK;
-  return fail(AKV_ERROR_INVALID_ARGUMENT, "region_size is %llu, must be sizeof(akv_region) = %llu", to.region_size,
-              kRegionV1);
+  return to.num_regions == 0 ? AKV_OK : check_element_size("region_size", to.region_size, kRegionV1);
 }
 
 // The numbers of a cache that a store is made for.
@@ -83,9 +80,7 @@ akv_status akv_store_read_info(akv_store *store, akv_store_info *out_info) noexc
 akv_status akv_store_read_region(akv_store *store, uint32_t layer, uint32_t plane, akv_region *out_region,
                                  uint32_t region_size) noexcept {
   AKV_TRY(check_pointer(out_region, "out_region"));
-  if (region_size < kRegionV1 || region_size > kLargestStruct)
-    return fail(AKV_ERROR_INVALID_ARGUMENT, "region_size is %llu, must be sizeof(akv_region) = %llu", region_size,
-                kRegionV1);
+  AKV_TRY(check_element_size("region_size", region_size, kRegionV1));
   Stores::Ref ref;
   AKV_TRY(Stores::find(store, ref));
   akv_region region{};

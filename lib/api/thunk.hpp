@@ -2,6 +2,7 @@
 // A thunk checks, converts, calls and translates: nothing else.
 #pragma once
 
+#include "arenakv/view.h"
 #include "base/log.hpp"
 #include "base/sized_struct.hpp"
 #include "meta/cache_home.hpp"
@@ -19,10 +20,12 @@ inline constexpr std::uint32_t kBatchV1 = 48;
 inline constexpr std::uint32_t kTablesV1 = 152;
 inline constexpr std::uint32_t kSequenceLineV1 = 56;
 inline constexpr std::uint32_t kHoldLineV1 = 32;
+inline constexpr std::uint32_t kViewV1 = 136;
 static_assert(sizeof(akv_prompt) == kPromptV1 && sizeof(akv_sequence_options) == kOptionsV1);
 static_assert(sizeof(akv_cache_config) == kConfigV1 && sizeof(akv_allocator) == kAllocatorV1);
 static_assert(sizeof(akv_batch) == kBatchV1 && sizeof(akv_tables) == kTablesV1);
 static_assert(sizeof(akv_sequence_line) == kSequenceLineV1 && sizeof(akv_hold_line) == kHoldLineV1);
+static_assert(sizeof(akv_view) == kViewV1);
 // Output structs begin with their size and are written as far as the caller's goes: the first field behind it is
 // the least that makes sense.
 inline constexpr std::uint32_t kOutputV1 = 8;

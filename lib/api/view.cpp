@@ -7,9 +7,6 @@ using namespace akv;
 
 namespace {
 
-constexpr std::uint32_t kViewV1 = 136;
-static_assert(sizeof(akv_view) == kViewV1);
-
 Status read_view(const akv_view *from, akv_view &to) noexcept {
   AKV_TRY(check_pointer(from, "view"));
   AKV_TRY(read_struct(from, to, kViewV1));

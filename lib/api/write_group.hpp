@@ -12,13 +12,8 @@ inline Status check_group(const akv_layer_group *out_group, std::uint32_t group_
                           std::uint32_t capacity) noexcept {
   AKV_TRY(check_pointer(out_group, "out_group"));
   AKV_TRY(check_array(out_planes, capacity, "out_planes"));
-  if (group_size < sizeof(akv_layer_group) || group_size > kLargestStruct)
-    return fail(AKV_ERROR_INVALID_ARGUMENT, "group_size is %llu, must be sizeof(akv_layer_group) = %llu", group_size,
-                sizeof(akv_layer_group));
-  const std::uint32_t plane_size = out_group->plane_size;
-  if (plane_size >= sizeof(akv_plane) && plane_size <= kLargestStruct) return AKV_OK;
-  return fail(AKV_ERROR_INVALID_ARGUMENT, "out_group->plane_size is %llu, must be sizeof(akv_plane) = %llu", plane_size,
-              sizeof(akv_plane));
+  AKV_TRY(check_element_size("group_size", group_size, sizeof(akv_layer_group)));
+  return check_element_size("out_group->plane_size", out_group->plane_size, sizeof(akv_plane));
 }
 
 // What check_group() has let through.

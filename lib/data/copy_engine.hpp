@@ -49,10 +49,6 @@ struct SpanList {
 
 Status span_bytes(const Store &store, std::uint32_t first_layer, std::uint32_t num_layers, std::uint32_t num_tokens,
                   std::uint64_t &out) noexcept;
-// Blocks, layers, tokens and memory of one span; `write`: its blocks are written to.
-Status check_span(const Store &store, const akv_span &span, bool write) noexcept;
-// Move tokens first .. first + count - 1 of a sound span, at once and not counted; `write`: into the store.
-void move_span(const Store &store, const akv_span &span, std::uint32_t first, std::uint32_t count, bool write) noexcept;
 Status copy_spans(Stores::Ref store, const SpanList &spans, bool write, Stream *stream) noexcept;
 
 // -- copy_blocks.cpp --

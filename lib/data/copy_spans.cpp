@@ -40,6 +40,32 @@ akv_span span_at(const SpanList &spans, std::uint32_t index) {
   return span;
 }
 
+// Move tokens first .. first + count - 1 of a sound span; `write`: into the store.
+void move_span(const Store &store, const akv_span &span, std::uint32_t first, std::uint32_t count, bool write) {
+  const KeepLastError keep;
+  Layers layers;
+  if (find_layers(store, span.first_layer, span.num_layers, layers) != AKV_OK) return;
+  const auto move = write ? plain_kernels.scatter : plain_kernels.gather;
+  const std::uint32_t block_tokens = store.shape().block_tokens;
+  auto *data = static_cast<unsigned char *>(span.data);
+  for (std::uint32_t layer = layers.first; layer < layers.first + layers.count; ++layer)
+    for (std::uint32_t i = 0; i < store.num_planes(); ++i) {
+      const PlaneShape &plane = store.layout().plane(i);
+      const akv_region region = store.region(layer, i);
+      const auto rows = [&](std::uint64_t token_bytes, std::int64_t head_bytes) {
+        const TokenRows all{data + first * token_bytes, static_cast<std::int64_t>(token_bytes), head_bytes};
+        data += span.num_tokens * token_bytes;
+        return all;
+      };
+      const std::uint64_t start = std::uint64_t{span.first_token} + first;
+      move({element_rows(region), rows(plane.row_bytes(), plane.dim_bytes), element_shape(plane, block_tokens),
+            span.blocks, start, count});
+      if (plane.scale_bytes != 0)
+        move({scale_rows(region), rows(plane.scale_bytes, 0), scale_shape(plane, block_tokens), span.blocks, start,
+              count});
+    }
+}
+
 struct SpanWork {
   Stores::Ref store;
   SpanList spans;
@@ -66,18 +92,8 @@ struct SpanWork {
   }
 };
 
-}  // namespace
-
-Status span_bytes(const Store &store, std::uint32_t first_layer, std::uint32_t num_layers, std::uint32_t num_tokens,
-                  std::uint64_t &out) noexcept {
-  Layers layers;
-  AKV_TRY(find_layers(store, first_layer, num_layers, layers));
-  if (__builtin_mul_overflow(bytes_of_a_layer(store) * layers.count, std::uint64_t{num_tokens}, &out))
-    return fail(AKV_ERROR_OUT_OF_RANGE, "%llu tokens of %llu layers exceed 2^64 - 1 bytes", num_tokens, layers.count);
-  return AKV_OK;
-}
-
-Status check_span(const Store &store, const akv_span &span, bool write) noexcept {
+// Blocks, layers, tokens and memory of one span; `write`: its blocks are written to.
+Status check_span(const Store &store, const akv_span &span, bool write) {
   if (span.unused != 0) return fail(AKV_ERROR_UNSUPPORTED, "unused is %llu, must be 0", span.unused);
   std::uint64_t bytes = 0;
   AKV_TRY(span_bytes(store, span.first_layer, span.num_layers, span.num_tokens, bytes));
@@ -97,30 +113,15 @@ Status check_span(const Store &store, const akv_span &span, bool write) noexcept
   return AKV_OK;
 }
 
-void move_span(const Store &store, const akv_span &span, std::uint32_t first, std::uint32_t count,
-               bool write) noexcept {
-  const KeepLastError keep;
+}  // namespace
+
+Status span_bytes(const Store &store, std::uint32_t first_layer, std::uint32_t num_layers, std::uint32_t num_tokens,
+                  std::uint64_t &out) noexcept {
   Layers layers;
-  if (find_layers(store, span.first_layer, span.num_layers, layers) != AKV_OK) return;
-  const auto move = write ? plain_kernels.scatter : plain_kernels.gather;
-  const std::uint32_t block_tokens = store.shape().block_tokens;
-  auto *data = static_cast<unsigned char *>(span.data);
-  for (std::uint32_t layer = layers.first; layer < layers.first + layers.count; ++layer)
-    for (std::uint32_t i = 0; i < store.num_planes(); ++i) {
-      const PlaneShape &plane = store.layout().plane(i);
-      const akv_region region = store.region(layer, i);
-      const auto rows = [&](std::uint64_t token_bytes, std::int64_t head_bytes) {
-        const TokenRows all{data + first * token_bytes, static_cast<std::int64_t>(token_bytes), head_bytes};
-        data += span.num_tokens * token_bytes;
-        return all;
-      };
-      const std::uint64_t start = std::uint64_t{span.first_token} + first;
-      move({element_rows(region), rows(plane.row_bytes(), plane.dim_bytes), element_shape(plane, block_tokens),
-            span.blocks, start, count});
-      if (plane.scale_bytes != 0)
-        move({scale_rows(region), rows(plane.scale_bytes, 0), scale_shape(plane, block_tokens), span.blocks, start,
-              count});
-    }
+  AKV_TRY(find_layers(store, first_layer, num_layers, layers));
+  if (__builtin_mul_overflow(bytes_of_a_layer(store) * layers.count, std::uint64_t{num_tokens}, &out))
+    return fail(AKV_ERROR_OUT_OF_RANGE, "%llu tokens of %llu layers exceed 2^64 - 1 bytes", num_tokens, layers.count);
+  return AKV_OK;
 }
 
 Status copy_spans(Stores::Ref store, const SpanList &spans, bool write, Stream *stream) noexcept {

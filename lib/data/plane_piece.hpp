@@ -55,8 +55,8 @@ class PlanePiece {
 template <class What>
 bool for_each_common_piece(const Store &from, const Store &to, What what) noexcept {
   for (std::uint32_t index = 0; index < to.num_layers(); ++index) {
-    const std::uint32_t layer = to.layer_at(index), there = from.first_at_or_after(layer);
-    if (there == from.num_layers() || from.layer_at(there) != layer) continue;
+    std::uint32_t there = 0;
+    if (!from.has_layer(to.layer_at(index), there)) continue;
     for (std::uint32_t plane = 0; plane < to.num_planes(); ++plane) {
       const Heads a = heads_of(from.layout().plane(plane)), b = heads_of(to.layout().plane(plane));
       const Heads both{a.first > b.first ? a.first : b.first, a.end < b.end ? a.end : b.end};

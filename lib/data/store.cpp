@@ -180,12 +180,9 @@ Status Store::check_scales(const akv_region &region, std::uint32_t layer, std::u
 }
 
 Status Store::find_layer(std::uint32_t layer, std::uint32_t &index) const noexcept {
-  const std::uint32_t at = first_at_or_after(layer);
-  if (at == num_layers() || layer_at(at) != layer)
-    return fail(AKV_ERROR_OUT_OF_RANGE, "layer %llu is not stored here: %llu of the cache's %llu layers are", layer,
-                num_layers(), shape_.geometry.group.num_layers);
-  index = at;
-  return AKV_OK;
+  if (has_layer(layer, index)) return AKV_OK;
+  return fail(AKV_ERROR_OUT_OF_RANGE, "layer %llu is not stored here: %llu of the cache's %llu layers are", layer,
+              num_layers(), shape_.geometry.group.num_layers);
 }
 
 std::uint32_t Store::first_at_or_after(std::uint32_t layer) const noexcept {

@@ -46,7 +46,16 @@ class Store {
 
   // The layer of the cache that is stored at `index`.
   std::uint32_t layer_at(std::uint32_t index) const noexcept { return layers_ != nullptr ? layers_[index] : index; }
-  // Where a layer of the cache is stored, or OUT_OF_RANGE.
+  // Is a layer of the cache stored here, and where?
+  bool has_layer(std::uint32_t layer, std::uint32_t &index) const noexcept {
+    index = first_at_or_after(layer);
+    return index < num_layers() && layer_at(index) == layer;
+  }
+  bool has_layer(std::uint32_t layer) const noexcept {
+    std::uint32_t index = 0;
+    return has_layer(layer, index);
+  }
+  // Where it is, or OUT_OF_RANGE.
   Status find_layer(std::uint32_t layer, std::uint32_t &index) const noexcept;
   // The first stored layer at or behind `layer`.
   std::uint32_t first_at_or_after(std::uint32_t layer) const noexcept;

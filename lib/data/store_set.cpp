@@ -13,10 +13,8 @@ Heads asked_heads(const Store &store) {
 }
 
 bool share_a_layer(const Store &a, const Store &b) {
-  for (std::uint32_t i = 0; i < a.num_layers(); ++i) {
-    const std::uint32_t at = b.first_at_or_after(a.layer_at(i));
-    if (at < b.num_layers() && b.layer_at(at) == a.layer_at(i)) return true;
-  }
+  for (std::uint32_t i = 0; i < a.num_layers(); ++i)
+    if (b.has_layer(a.layer_at(i))) return true;
   return false;
 }
 
@@ -75,9 +73,7 @@ bool StoreSet::has(std::uint32_t store, std::uint32_t columns, std::uint32_t lay
   const Store &candidate = *stores_[store];
   if (candidate.columns_kind() != columns) return false;
   const Heads heads = heads_of(candidate.layout().plane(plane));
-  if (head < heads.first || head >= heads.end) return false;
-  index = candidate.first_at_or_after(layer);
-  return index < candidate.num_layers() && candidate.layer_at(index) == layer;
+  return heads.first <= head && head < heads.end && candidate.has_layer(layer, index);
 }
 
 Status StoreSet::check_covered(std::uint32_t targets, std::uint32_t sources) const noexcept {

@@ -32,9 +32,9 @@ class StoreSet {
     const std::uint32_t planes = stores_[0]->num_planes();
     const auto layer = static_cast<std::uint32_t>(unit / planes), plane = static_cast<std::uint32_t>(unit % planes);
     for (std::uint32_t store = 0; store < count_; ++store) {
-      const std::uint32_t index = stores_[store]->first_at_or_after(layer);
-      if (stores_[store]->columns_kind() == columns && index < stores_[store]->num_layers() &&
-          stores_[store]->layer_at(index) == layer && !what(store, index, plane))
+      std::uint32_t index = 0;
+      if (stores_[store]->columns_kind() == columns && stores_[store]->has_layer(layer, index) &&
+          !what(store, index, plane))
         return false;
     }
     return true;

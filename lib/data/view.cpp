@@ -60,8 +60,7 @@ Status complete_shape(const std::int64_t *shape, std::uint32_t num_dimensions, s
   const bool counted = count_elements(out, num_dimensions, wanted);
   if (counted && open != AKV_MAX_DIMENSIONS && wanted != 0 && elements % wanted == 0) {
     out[open] = elements / wanted;
-    wanted = elements;
-    if (elements != 0 || out[open] == 0) return AKV_OK;
+    return AKV_OK;
   }
   if (counted && open == AKV_MAX_DIMENSIONS && wanted == elements) return AKV_OK;
   return fail(AKV_ERROR_INVALID_ARGUMENT, "the view has %llu elements, the new shape of %llu dimensions has not",

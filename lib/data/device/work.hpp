@@ -27,8 +27,7 @@ constexpr std::size_t kept_bytes(std::size_t count) noexcept {
 //   Submission<Zero> zero(stream, kept_bytes<std::int32_t>(count));   // stream: NULL where the call has none
 //   AKV_TRY(zero.status());                                           // QUEUE_FULL
 //   zero->blocks = zero.keep(blocks, count);
-//   zero.submit(parts);                                               // else nothing was queued, and `zero` is
-//   destroyed
+//   zero.submit(parts);                                               // else nothing was queued
 //
 // The stream's queue is held from here to submit(): no callback, and no second piece on any stream, in between.
 template <class Work>

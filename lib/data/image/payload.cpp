@@ -5,11 +5,6 @@
 namespace akv {
 namespace {
 
-bool has_layer(const Store &store, std::uint32_t layer) {
-  const std::uint32_t index = store.first_at_or_after(layer);
-  return index < store.num_layers() && store.layer_at(index) == layer;
-}
-
 // Does a store in front of this one have all that it has of this plane and layer? Shards overlap in planes of one head
 // only: each of them has it.
 bool had_before(const StoreSet &stores, const StoreSet::Place &place) {
@@ -17,7 +12,7 @@ bool had_before(const StoreSet &stores, const StoreSet::Place &place) {
   const Heads heads = heads_of(own.layout().plane(place.plane));
   for (std::uint32_t i = 0; i < place.store; ++i) {
     const Heads its = heads_of(stores[i].layout().plane(place.plane));
-    if (its.first <= heads.first && heads.end <= its.end && has_layer(stores[i], own.layer_at(place.layer_index)))
+    if (its.first <= heads.first && heads.end <= its.end && stores[i].has_layer(own.layer_at(place.layer_index)))
       return true;
   }
   return false;
@@ -27,7 +22,7 @@ bool had_before(const StoreSet &stores, const StoreSet::Place &place) {
 std::uint32_t stored_to(const StoreSet &stores, std::uint32_t layer, std::uint32_t plane, std::uint32_t head) {
   for (std::uint32_t i = 0; i < stores.count(); ++i) {
     const Heads heads = heads_of(stores[i].layout().plane(plane));
-    if (heads.first <= head && head < heads.end && has_layer(stores[i], layer)) return heads.end;
+    if (heads.first <= head && head < heads.end && stores[i].has_layer(layer)) return heads.end;
   }
   return head;
 }
