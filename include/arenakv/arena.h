@@ -12,7 +12,7 @@
  *
  * No call of this header writes to a page. A page that was never handed out is zero; one that was may still hold what
  * its last user wrote. Each hand-out says which (AKV_CONTENT_*): where it is another owner's, who is another trust
- * domain, have it zeroed (copy.h) before the new owner reads it.
+ * domain, have it zeroed (copy_tensor.h) before the new owner reads it.
  */
 #ifndef ARENAKV_ARENA_H
 #define ARENAKV_ARENA_H
@@ -58,7 +58,8 @@ typedef struct akv_page_pool_config {
   void *memory;               /* of max_pages pages, 256-byte aligned, all there and zero (or DIRTY), yours until the
                                * pool is destroyed. NULL: the library maps it, lazily zero, in huge pages if it can */
   uint64_t memory_bytes;      /* of `memory`: checked */
-  akv_tracker *tracker;       /* records what the pool reserves; NULL: none. Outlives the pool */
+  akv_tracker *tracker;       /* records what the pool reserves, and outlives it. Not `memory`: that is yours, and
+                               * recorded by you or not at all. NULL: none */
 } akv_page_pool_config;
 
 #define AKV_PAGE_POOL_CONFIG_INIT {sizeof(akv_page_pool_config), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, NULL, 0u, NULL}
@@ -98,7 +99,8 @@ AKV_SETUP AKV_NODISCARD akv_status akv_page_pool_reserve(akv_page_pool *pool, ui
  * pool, and takes no lock.
  * META     O(count).
  * Thread   any.
- * Fails    as every call, NO_PAGES. (While another thread's batch is being refused, its pages may be missing.)
+ * Fails    as every call, NO_PAGES: at one moment there were too few. (While another thread's batch is being refused,
+ *          what it had found is missing.)
  * Owns     give each back with akv_page_release(). */
 AKV_META AKV_NODISCARD akv_status
 akv_page_acquire(akv_page_pool *pool, uint64_t owner, akv_page *out_pages, uint32_t *out_contents,
@@ -107,7 +109,8 @@ akv_page_acquire(akv_page_pool *pool, uint64_t owner, akv_page *out_pages, uint3
 /* Give pages back, all or none, each once. The last one back is the first one out.
  * META     O(count); no lock, and one short lock while tickets are open.
  * Thread   any.
- * Fails    as every call, BAD_HANDLE (given back before, or twice in the array); the message names the row. */
+ * Fails    as every call, BAD_HANDLE (given back before, twice in the array, or with others by another call at this
+ *          moment); the message names the row. */
 AKV_META AKV_NODISCARD akv_status
 akv_page_release(akv_page_pool *pool, const akv_page *pages, uint32_t count) AKV_NOEXCEPT;
 
@@ -254,7 +257,9 @@ typedef struct akv_dropped {
 
 #define AKV_DROPPED_INIT {sizeof(akv_dropped), 0u, 0u, 0u, 0u, 0u}
 
-/* Emergency: drop every arena of an owner and give back every page it has acquired, through tickets as always.
+/* Emergency: drop every arena of an owner and give back every page it has acquired, through tickets as always. A batch
+ * that another call is giving back at this moment is that call's, and not counted here: what this one met of it is back
+ * when that call returns, also if it answers BAD_HANDLE for a row.
  * SETUP    O(arenas + pages); holds the pool's lock.
  * Thread   any.
  * Fails    as every call. */

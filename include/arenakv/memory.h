@@ -1,9 +1,9 @@
 /* memory.h: a tracker: who has how much memory of which device, and for what.
  *
- * It counts what it is told and allocates nothing of it: an engine records its weights and activations, a page pool
- * that was given a tracker records what it reserves. Each allocation is a record with an id, so that a free is
- * checked: a second one, or one of something else, is refused and changes no sum. A device may have a limit; what
- * would exceed it is refused before anybody allocates.
+ * It counts what it is told and allocates nothing of it: an engine records its weights and activations; a page pool
+ * or a store that was given a tracker records what it reserves (memory that you gave it is yours to record). Each
+ * allocation is a record with an id, so that a free is checked: a second one, or one of something else, is refused and
+ * changes no sum. A device may have a limit; what would exceed it is refused before anybody allocates.
  */
 #ifndef ARENAKV_MEMORY_H
 #define ARENAKV_MEMORY_H
@@ -45,7 +45,8 @@ akv_tracker_create(const akv_tracker_config *config, akv_tracker **out_tracker) 
 /* Destroy it, with the records it still has. NULL is fine.
  * SETUP    O(1).
  * Thread   exclusive.
- * Fails    BAD_HANDLE, WRONG_TYPE, BUSY (a call is inside, or a page pool records here: destroy that first).
+ * Fails    BAD_HANDLE, WRONG_TYPE, BUSY (a call is inside, or a page pool or a store records here: destroy
+ *          that first).
  *          In a child of fork() it is AKV_OK. */
 AKV_SETUP AKV_NODISCARD akv_status akv_tracker_destroy(akv_tracker *tracker) AKV_NOEXCEPT;
 

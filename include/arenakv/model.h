@@ -65,6 +65,13 @@ typedef struct akv_model {
 
 /* The model of this name. "Mistral-7B", "mistral_7b" and "mistralai/Mistral-7B" are the same: case, '-', '_', '.',
  * spaces and one owner in front do not count, nor do the words instruct, chat, it, hf, base and pt.
+ * The name of a family or series alone is the one of its models that is used most, and `preset` tells which:
+ *   DeepSeek: DeepSeek-V3               Falcon: Falcon-7B                   Gemma, Gemma 3: Gemma-3-4B
+ *   Gemma 2: Gemma-2-9B                 Llama, Llama 3.1: Llama-3.1-8B      Llama 2: Llama-2-7B
+ *   Llama 3: Llama-3-8B                 Llama 3.2: Llama-3.2-1B             Llama 3.3: Llama-3.1-70B
+ *   Mistral: Mistral-7B                 Mixtral: Mixtral-8x7B               Phi, Phi 3: Phi-3-mini
+ *   Phi 3.5: Phi-3-mini-128k            Qwen, Qwen2, Qwen2.5: Qwen2.5-7B    Qwen3: Qwen3-8B
+ *   SmolLM2: SmolLM2-1.7B
  * META     O(presets).
  * Thread   any.
  * Fails    INVALID_ARGUMENT, NOT_FOUND (the message names the closest one). */
@@ -111,7 +118,9 @@ typedef struct akv_model_fields {
   uint32_t sliding_window_pattern;   /* n: of n layers the last has no window; default 6 for Gemma 3, 2 for Gemma 2 */
   uint32_t num_layer_types;          /* elements of layer_types; 0: absent, and the three above decide */
   uint64_t sliding_layers[4];        /* bit l % 64 of word l / 64: layer_types[l] is sliding (or chunked) attention */
-  uint32_t num_other_layers;         /* of layer_types, those that are neither that nor full attention */
+  uint32_t num_other_layers;         /* layers that are neither that nor full attention: they are refused. Told by
+                                      * layer_types, attn_layer_period, attn_layer_indices, full_attention_interval,
+                                      * hybrid_override_pattern, block_types or layers_block_type */
   uint32_t key_projection_rows;      /* rows of k_proj.weight, where that is at hand and the KV heads are not */
   const char *model_type;            /* "llama" */
   const char *torch_dtype;           /* [dtype] "bfloat16" */
@@ -128,7 +137,8 @@ enum { AKV_SLIDING_ABSENT = 0, AKV_SLIDING_FALSE = 1, AKV_SLIDING_TRUE = 2 }; /*
  * META     O(layers).
  * Thread   any.
  * Fails    INVALID_ARGUMENT (the message names the field), UNSUPPORTED (layers without K/V, of a linear attention or a
- *          state-space model; more than AKV_MAX_WINDOW_LAYERS layers of which some have a window). */
+ *          state-space model: num_other_layers, or without layer_types a model_type that always has such, as jamba;
+ *          more than AKV_MAX_WINDOW_LAYERS layers of which some have a window). */
 AKV_META AKV_NODISCARD akv_status
 akv_model_from_fields(const akv_model_fields *fields, akv_model *out_model) AKV_NOEXCEPT;
 

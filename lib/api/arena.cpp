@@ -62,10 +62,10 @@ akv_page_pool_state state_of(ArenaPool &pool) noexcept {
   state.capacity_bytes = s.tensors.capacity_bytes;
   state.rounding_bytes = s.tensors.rounding_bytes;
   state.closed_bytes = s.tensors.closed_bytes;
-  state.handed_out = s.pops;
-  state.recycled = std::min(s.reused, s.pops);
+  state.handed_out = s.handed_out;
+  state.recycled = std::min(s.reused, s.handed_out);
   state.recycled_bytes = state.recycled * config.page_bytes;
-  if (s.pops != 0) state.hit_ratio = static_cast<double>(state.recycled) / static_cast<double>(s.pops);
+  if (s.handed_out != 0) state.hit_ratio = static_cast<double>(state.recycled) / static_cast<double>(s.handed_out);
   state.refused = s.refused;
   state.dropped_arenas = s.dropped_arenas;
   state.dropped_tensors = s.dropped_tensors;
@@ -98,7 +98,7 @@ akv_status akv_page_pool_create(const akv_page_pool_config *config, akv_page_poo
   akv_page_pool *made = nullptr;
   ArenaPool *const itself = pool.get();
   AKV_TRY(Pools::create(std::move(pool), made));
-  itself->set_place(static_cast<std::uint32_t>(reinterpret_cast<std::uintptr_t>(made) & 0xff));
+  itself->set_handle(CacheHandle::decode(reinterpret_cast<std::uintptr_t>(made)));
   *out_pool = made;
   log(AKV_LOG_INFO, "page pool created: %u of %u pages of %llu bytes", wanted.num_pages, wanted.max_pages,
       static_cast<unsigned long long>(wanted.page_bytes));
@@ -250,7 +250,7 @@ akv_status akv_tensor_read_view(akv_page_pool *pool, akv_tensor tensor, akv_memo
                              at.at.length,
                              at.at.capacity,
                              ObjectHandle::generation(tensor),
-                             at.owner,
+                             at.at.owner,
                              static_cast<std::uint32_t>(at.content),
                              at.page};
   write_struct(view, out_view);

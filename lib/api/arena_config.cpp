@@ -10,7 +10,6 @@
 namespace akv {
 namespace {
 
-constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 46;  // of a pool
 constexpr std::uint32_t kMostTensors = 1u << ObjectHandle::kIndexBits;
 
 void fill_in(akv_page_pool_config &c) noexcept {
@@ -33,9 +32,9 @@ Status check_pages(const akv_page_pool_config &c) noexcept {
     return fail(AKV_ERROR_INVALID_ARGUMENT, "max_pages is %llu, at most %llu", c.max_pages, PagePool::kMaxPages);
   if (c.num_pages > c.max_pages)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "num_pages is %llu, max_pages is %llu", c.num_pages, c.max_pages);
-  if (c.page_bytes > kMostBytes / c.max_pages)
+  if (c.page_bytes > kMostMappedBytes / c.max_pages)
     return fail(AKV_ERROR_OUT_OF_RANGE, "%llu pages of %llu bytes exceed %llu bytes", c.max_pages, c.page_bytes,
-                kMostBytes);
+                kMostMappedBytes);
   return AKV_OK;
 }
 

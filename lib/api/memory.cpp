@@ -8,7 +8,6 @@ using namespace akv;
 
 namespace {
 
-
 constexpr std::uint32_t kTrackerConfigV1 = 8;
 constexpr std::uint32_t kAllocationV1 = 16;
 static_assert(sizeof(akv_tracker_config) == kTrackerConfigV1 && sizeof(akv_allocation) == kAllocationV1);
@@ -76,9 +75,7 @@ akv_status akv_tracker_record(akv_tracker *tracker, const akv_allocation *alloca
                               uint32_t count, akv_memory_record *out_records) noexcept {
   AKV_TRY(check_array(allocations, count, "allocations"));
   AKV_TRY(check_array(out_records, count, "out_records"));
-  if (allocation_size < kAllocationV1 || allocation_size > kLargestStruct)
-    return fail(AKV_ERROR_INVALID_ARGUMENT, "allocation_size is %llu, must be sizeof(akv_allocation) = %llu",
-                allocation_size, kAllocationV1);
+  AKV_TRY(check_element_size("allocation_size", allocation_size, kAllocationV1));
   Trackers::Ref ref;
   AKV_TRY(Trackers::find(tracker, ref));
   const AllocationRows rows{reinterpret_cast<const unsigned char *>(allocations), allocation_size};
@@ -115,15 +112,15 @@ akv_status akv_tracker_read_totals(akv_tracker *tracker, uint32_t device, uint32
   if (purpose != AKV_UNSET) AKV_TRY(check_purpose(purpose));
   Trackers::Ref ref;
   AKV_TRY(Trackers::find(tracker, ref));
-  const MemoryTracker::Sums sums = ref->sums(device, purpose == AKV_UNSET ? AKV_UNSET : purpose - 1);
+  const MemoryTracker::Totals all = ref->totals(device, purpose == AKV_UNSET ? AKV_UNSET : purpose - 1);
   akv_memory_totals totals = AKV_MEMORY_TOTALS_INIT;
-  totals.records = static_cast<std::uint32_t>(sums.records);
-  totals.bytes = sums.bytes;
-  totals.peak_bytes = sums.peak_bytes;
-  totals.allocations = sums.allocations;
-  totals.frees = sums.frees;
-  totals.limit_bytes = device == AKV_UNSET ? 0 : ref->limit(device);
-  totals.refused = ref->refused();
+  totals.records = static_cast<std::uint32_t>(all.records);
+  totals.bytes = all.bytes;
+  totals.peak_bytes = all.peak_bytes;
+  totals.allocations = all.allocations;
+  totals.frees = all.frees;
+  totals.limit_bytes = all.limit;
+  totals.refused = all.refused;
   write_struct(totals, out_totals);
   return AKV_OK;
 }

@@ -2,6 +2,7 @@
 #include "model/model.hpp"
 
 #include "api/model_thunk.hpp"
+#include "api/write_group.hpp"
 #include "model/model_fields.hpp"
 #include "model/presets.hpp"
 
@@ -42,15 +43,8 @@ akv_status akv_model_detect_kv_heads(uint64_t key_projection_rows, uint32_t head
 
 akv_status akv_model_read_group(const akv_model *model, uint32_t dtype, akv_layer_group *out_group, uint32_t group_size,
                                 akv_plane *out_planes, uint32_t capacity) noexcept {
-  AKV_TRY(check_pointer(out_group, "out_group"));
-  AKV_TRY(check_array(out_planes, capacity, "out_planes"));
-  if (group_size < sizeof(akv_layer_group) || group_size > kLargestStruct)
-    return fail(AKV_ERROR_INVALID_ARGUMENT, "group_size is %llu, must be sizeof(akv_layer_group) = %llu", group_size,
-                sizeof(akv_layer_group));
+  AKV_TRY(check_group(out_group, group_size, out_planes, capacity));
   const std::uint32_t plane_size = out_group->plane_size;
-  if (plane_size < sizeof(akv_plane) || plane_size > kLargestStruct)
-    return fail(AKV_ERROR_INVALID_ARGUMENT, "out_group->plane_size is %llu, must be sizeof(akv_plane) = %llu",
-                plane_size, sizeof(akv_plane));
   akv_model wanted;
   AKV_TRY(read_model(model, wanted));
   Geometry geometry;

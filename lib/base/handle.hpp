@@ -4,7 +4,7 @@
 //   cache    type 8 | copy of the library 16 | generation 32 | index 8   (carried in an akv_cache *)
 //   others   the same, each with a type of its own: stores, streams, page pools ... (object_table.hpp)
 //   object   generation 32 | kind 4 | cache index 8 | index 20           (sequence, plan, pin, lease; arena ...)
-//   ticket   tag of its cache 16 | number 48
+//   ticket   tag 16 of its cache or page pool (its index, and the low bits of its generation) | number 48
 //
 // Generations grow by one each time a place is given back, and are never 0.
 #pragma once
@@ -70,6 +70,11 @@ struct TicketHandle {
 
   static constexpr std::uint64_t encode(std::uint32_t tag, std::uint64_t number) {
     return number == 0 ? 0 : std::uint64_t{tag} << kNumberBits | number;
+  }
+  // Of whoever has this handle: what has its place next has another tag, and so 255 times; another copy of the library
+  // has others by chance.
+  static constexpr std::uint32_t tag_of(const CacheHandle &handle) {
+    return handle.index << 8 | ((handle.generation + handle.copy) & 0xff);
   }
   static constexpr std::uint32_t tag(std::uint64_t value) { return static_cast<std::uint32_t>(value >> kNumberBits); }
   static constexpr std::uint64_t number(std::uint64_t value) { return value & kMaxNumber; }

@@ -17,9 +17,7 @@ Arenas::Arenas(Reservation &tables, PagePool &pages, std::uint32_t max_arenas, s
 std::uint32_t Arenas::create_locked(std::uint64_t owner) noexcept {
   const std::uint32_t index = arenas_.take();
   if (index == 0) return 0;
-  Arena &arena = arenas_[index];
-  arena.owner = owner;
-  arena.generation.store(PagePool::next_generation(), std::memory_order_release);
+  arenas_[index].life.begin(PagePool::next_generation(), owner);
   living_ += 1;
   return index;
 }
@@ -29,7 +27,7 @@ void Arenas::drop_locked(std::uint32_t index, PageChain &pages, ArenaCounts &cou
   Arena &arena = arenas_[index];
   {
     const std::lock_guard<TryLock> lock(arena.lock);  // a tensor is being placed, for a moment
-    arena.generation.store(0, std::memory_order_release);
+    arena.life.end();
     counted = counts(index);
     pages = arena.pages;
     arena.pages = {};
@@ -75,7 +73,7 @@ Content Arenas::open_page(std::uint32_t index, std::uint32_t generation, PageCha
   fresh.first = pages_.next(page);
   --fresh.count;
   if (arena.pages.count != 0) arena.closed_bytes += std::uint64_t{page_units_ - arena.next_unit} * Entry::kUnit;
-  const Content content = pages_.hold(page, generation, PageHold::in_arena, index, arena.owner);
+  const Content content = pages_.hold(page, generation, PageHold::in_arena, index, arena.life.owner());
   pages_.append(arena.pages, page);
   arena.num_pages += 1;
   arena.next_unit = arena.next_ordinal = 0;
@@ -97,11 +95,10 @@ bool Arenas::read(std::uint32_t tensor, std::uint32_t generation, View &out) con
   const std::uint32_t page = (tensor >> entry_bits_) + 1;
   if (page > pages_.max_pages()) return false;
   const PageHold hold = pages_.held(page);
-  if (hold.kind != PageHold::in_arena) return false;
+  if (hold.kind != PageHold::in_arena || hold.generation != generation) return false;
   out.page = page;
   out.content = hold.content;
-  out.owner = arenas_[hold.arena].owner;
-  return entries_[tensor].read(arenas_[hold.arena].generation, generation, out.at);
+  return entries_[tensor].read(arenas_[hold.arena].life, generation, out.at);
 }
 
 ArenaCounts Arenas::counts(std::uint32_t index) const noexcept {

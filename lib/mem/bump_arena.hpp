@@ -42,13 +42,11 @@ class Arenas {
   void drop_locked(std::uint32_t arena, PageChain &pages, ArenaCounts &counts) noexcept;
   std::uint32_t living() const noexcept { return living_; }
 
-  std::uint32_t generation(std::uint32_t arena) const noexcept {
-    return arenas_[arena].generation.load(std::memory_order_acquire);
-  }
+  std::uint32_t generation(std::uint32_t arena) const noexcept { return arenas_[arena].life.generation(); }
   bool lives(std::uint32_t arena, std::uint32_t generation) const noexcept {
     return arena != 0 && arena <= arenas_.capacity() && generation != 0 && this->generation(arena) == generation;
   }
-  std::uint64_t owner(std::uint32_t arena) const noexcept { return arenas_[arena].owner; }
+  std::uint64_t owner(std::uint32_t arena) const noexcept { return arenas_[arena].life.owner(); }
   std::uint32_t capacity() const noexcept { return arenas_.capacity(); }
 
   // Place `count` tensors, all or none: `write(row, number, content)` tells where, and what lies in their memory.
@@ -62,12 +60,11 @@ class Arenas {
                   std::uint64_t &capacity) noexcept {
     const Arena *arena = arena_of(tensor);
     if (AKV_UNLIKELY(arena == nullptr)) return Extended::stale;
-    return entries_[tensor].extend(arena->generation, generation, bytes, before, capacity);
+    return entries_[tensor].extend(arena->life, generation, bytes, before, capacity);
   }
   struct View {
     std::uint32_t page;
     Content content;
-    std::uint64_t owner;
     Entry::View at;
   };
   [[nodiscard]] bool read(std::uint32_t tensor, std::uint32_t generation, View &out) const noexcept;
@@ -81,13 +78,13 @@ class Arenas {
 
  private:
   struct Arena {
-    std::atomic<std::uint32_t> generation;  // 0: none lives here
-    TryLock lock;                           // for what follows, while tensors are placed
-    Relaxed<std::uint64_t> owner;
+    ArenaLife<StdAtomics> life;
+    TryLock lock;                // for what follows, while tensors are placed
     PageChain pages;             // in order of their use: the newest is the last
     std::uint32_t next_unit;     // of the newest page
     std::uint32_t next_ordinal;  // of the newest page
-    Relaxed<std::uint64_t> tensors, num_pages, capacity_bytes, rounding_bytes, closed_bytes;
+    // Released: who sees that they were reset for the next arena sees that this one has ended.
+    Released<std::uint64_t> tensors, num_pages, capacity_bytes, rounding_bytes, closed_bytes;
   };
   struct Place {
     std::uint32_t unit, ordinal;
@@ -120,7 +117,7 @@ Status Arenas::add(std::uint32_t index, std::uint32_t generation, const std::uin
                    Write write) noexcept {
   Arena &arena = arenas_[index];
   const std::lock_guard<TryLock> lock(arena.lock);
-  if (arena.generation.load(std::memory_order_relaxed) != generation) return AKV_ERROR_BAD_HANDLE;
+  if (arena.life.generation() != generation) return AKV_ERROR_BAD_HANDLE;
   PageChain fresh;
   const std::uint32_t needed = pages_needed(arena, bytes, count);
   if (needed != 0 && !pages_.take_chain(needed, fresh)) return no_pages(arena, bytes[0], needed);

@@ -7,9 +7,12 @@
 // meet before they come to the stack.)
 //
 // A slot is filled and emptied in turn, and its word counts how often: pages that went through slots are counted
-// exactly, and for nothing. The stack's tag counts its pops; only its pushes have a counter of their own.
+// exactly, and for nothing. The stack's tag counts its pops; only its pushes have a counter of their own. (Tags and
+// turns have 44 bits, which a program that does nothing else uses up in days: what follows from them is taken modulo
+// 2^44, or counts on.)
 #pragma once
 
+#include "base/annotations.hpp"
 #include "mem/page_stack.hpp"
 
 namespace akv {
@@ -19,7 +22,14 @@ class FreePages {
  public:
   using Link = typename PageStack<Atomics>::Link;
 
-  explicit FreePages(Link *links) noexcept : stack_(links) {}
+  // `counted`: as if so many pages had been handed out from the stack and from every slot (an even number; for tests).
+  explicit FreePages(Link *links, std::uint64_t counted = 0) noexcept : stack_(links, counted), stack_pushed_(counted) {
+    if (counted != 0)
+      for (Slot &slot : slots_) {
+        slot.word.store(2 * counted << kPageBits, std::memory_order_relaxed);
+        slot.rounds.store(2 * counted >> kTurnBits, std::memory_order_relaxed);
+      }
+  }
 
   // Take `count` pages, all or none. It never grows the pool. `thread` is the caller's thread_index(): any number is
   // right, and two threads with different ones meet less.
@@ -29,16 +39,15 @@ class FreePages {
   }
 
   void push(std::uint32_t thread, std::uint32_t page) noexcept {
-    Word &slot = slots_[thread % kSlots].word;
-    std::uint64_t word = slot.load(std::memory_order_relaxed);
-    if ((word & kPageMask) != 0 ||
-        !slot.compare_exchange_strong(word, word + kTurn + page, std::memory_order_release, std::memory_order_relaxed))
+    Slot &slot = slots_[thread % kSlots];
+    const std::uint64_t word = slot.word.load(std::memory_order_relaxed);
+    if ((word & kPageMask) != 0 || gathering_.load(std::memory_order_relaxed) != 0 ||
+        !slot.turn(word, word + kTurn + page, std::memory_order_release))
       push_chain(page, page, 1);
   }
 
   // `count` pages that are linked from `first` to `last`, with one exchange.
   void push_chain(std::uint32_t first, std::uint32_t last, std::uint32_t count) noexcept {
-    // Counted before they can be seen: who reads the same count twice knows that nothing came back meanwhile.
     stack_pushed_.fetch_add(count, std::memory_order_relaxed);
     stack_.push(first, last);
   }
@@ -59,10 +68,9 @@ class FreePages {
   std::uint32_t reserved() const noexcept { return stack_.reserved(); }
   std::uint32_t fresh_used() const noexcept { return stack_.fresh_used(); }
   std::uint32_t in_use() const noexcept {
-    std::uint64_t back = stack_pushed_.load(std::memory_order_relaxed) - stack_.popped();
-    for (const Slot &slot : slots_) back += (slot.word.load(std::memory_order_relaxed) & kPageMask) != 0;
-    const std::uint64_t used = fresh_used();
-    return back < used ? static_cast<std::uint32_t>(used - back) : 0;
+    std::int64_t used = std::int64_t{fresh_used()} - on_stack();
+    for (const Slot &slot : slots_) used -= (slot.word.load(std::memory_order_relaxed) & kPageMask) != 0;
+    return used > 0 ? static_cast<std::uint32_t>(used) : 0;
   }
   std::uint32_t left() const noexcept {
     const std::uint32_t used = in_use(), there = reserved();
@@ -70,8 +78,10 @@ class FreePages {
   }
   // How many pages calls have got.
   std::uint64_t handed_out() const noexcept {
-    std::uint64_t sum = stack_.popped() + fresh_used() - undone_.load(std::memory_order_relaxed);
-    for (const Slot &slot : slots_) sum += (slot.word.load(std::memory_order_relaxed) >> kPageBits) / 2;
+    const std::int64_t back = on_stack();
+    std::uint64_t sum = stack_pushed_.load(std::memory_order_relaxed) - static_cast<std::uint64_t>(back);
+    sum += fresh_used() - undone_.load(std::memory_order_relaxed);
+    for (const Slot &slot : slots_) sum += slot.emptied();
     return sum;
   }
   std::uint64_t refused() const noexcept { return refused_.load(std::memory_order_relaxed); }
@@ -93,66 +103,94 @@ class FreePages {
  private:
   using Word = typename Atomics::template Atomic<std::uint64_t>;
   static constexpr std::uint32_t kPageBits = PageStack<Atomics>::kIndexBits;
+  static constexpr std::uint32_t kTurnBits = 64 - kPageBits;
   static constexpr std::uint64_t kPageMask = PageStack<Atomics>::kMaxPages;
   static constexpr std::uint64_t kTurn = std::uint64_t{1} << kPageBits;
-  static constexpr std::uint32_t kRounds = 8;
+
   struct alignas(64) Slot {
-    Word word{0};  // turns 44 | page 20
+    Word word{0};    // turns 44 | page 20
+    Word rounds{0};  // how often the turns have begun anew
+
+    bool turn(std::uint64_t from, std::uint64_t to, std::memory_order success) noexcept {
+      if (!word.compare_exchange_strong(from, to, success, std::memory_order_relaxed)) return false;
+      if (AKV_UNLIKELY(to < from)) rounds.fetch_add(1, std::memory_order_relaxed);
+      return true;
+    }
+    std::uint64_t emptied() const noexcept {
+      return (rounds.load(std::memory_order_relaxed) << (kTurnBits - 1)) +
+             (word.load(std::memory_order_relaxed) >> kPageBits) / 2;
+    }
   };
 
   static std::uint32_t take(Slot &slot) noexcept {
-    std::uint64_t word = slot.word.load(std::memory_order_relaxed);
-    const std::uint64_t page = word & kPageMask;
-    if (page == 0 || !slot.word.compare_exchange_strong(word, word + kTurn - page, std::memory_order_acquire,
-                                                        std::memory_order_relaxed))
-      return 0;
+    const std::uint64_t word = slot.word.load(std::memory_order_relaxed), page = word & kPageMask;
+    if (page == 0 || !slot.turn(word, word + kTurn - page, std::memory_order_acquire)) return 0;
     return static_cast<std::uint32_t>(page);
   }
 
+  // Pages that came back to the stack and were not popped again, from two counts that may be of different moments.
+  std::int64_t on_stack() const noexcept {
+    const std::uint64_t popped = stack_.popped(), pushed = stack_pushed_.load(std::memory_order_relaxed);
+    return static_cast<std::int64_t>((pushed - popped) << kPageBits) >> kPageBits;
+  }
+
   // Those that were used before come first, wherever they are: they are warm, and the others cost nothing yet.
-  // `emptied` counts the slots that gave one.
-  std::uint32_t gather(std::uint32_t count, std::uint32_t *out, std::uint32_t &emptied) noexcept {
+  [[gnu::noinline]] bool pop_slowly(std::uint32_t count, std::uint32_t *out) noexcept {
     std::uint32_t found = stack_.pop(count, out);
     for (Slot &slot : slots_) {
-      if (found == count) return found;
-      const std::uint32_t page = take(slot);
-      if (page == 0) continue;
-      out[found++] = page;
-      ++emptied;
-    }
-    return found == count || stack_.take_fresh(count - found, out + found) ? count : found;
-  }
-
-  // Grows with every page that comes back to the stack, and every time a slot is filled or emptied.
-  std::uint64_t turns() const noexcept {
-    std::uint64_t sum = stack_pushed_.load(std::memory_order_relaxed);
-    for (const Slot &slot : slots_) sum += slot.word.load(std::memory_order_relaxed) >> kPageBits;
-    return sum;
-  }
-
-  // Refused is only who found every place empty while no page came back; of batches that take each other's pages and
-  // put them back, none may go on for ever.
-  [[gnu::noinline]] bool pop_slowly(std::uint32_t count, std::uint32_t *out) noexcept {
-    for (std::uint32_t round = 0; count == 1 || round < kRounds; ++round) {
-      const std::uint64_t before = turns();
-      std::uint32_t emptied = 0;
-      const std::uint32_t found = gather(count, out, emptied);
       if (found == count) return true;
-      const bool settled = turns() == before + emptied;
-      if (found != 0) {
-        for (std::uint32_t i = 0; i + 1 < found; ++i) set_next(out[i], out[i + 1]);
-        undo_chain(out[0], out[found - 1], found);
-      }
-      if (settled) break;
-      Atomics::pause();
+      if (const std::uint32_t page = take(slot); page != 0) out[found++] = page;
     }
+    return found == count || stack_.take_fresh(count - found, out + found) || gather(count, found, out);
+  }
+
+  // Take what slots have, up to `count` pages, and remember how each was left.
+  std::uint32_t empty_slots(std::uint32_t count, std::uint32_t *out, std::uint64_t (&seen)[kSlots]) noexcept {
+    std::uint32_t found = 0;
+    for (std::uint32_t i = 0; i < kSlots && found < count; ++i) {
+      const std::uint64_t word = slots_[i].word.load(std::memory_order_acquire), page = word & kPageMask;
+      seen[i] = word;
+      if (page == 0 || !slots_[i].turn(word, word + kTurn - page, std::memory_order_acquire)) continue;
+      seen[i] = word + kTurn - page;
+      out[found++] = static_cast<std::uint32_t>(page);
+    }
+    return found;
+  }
+  bool empty_still(const std::uint64_t (&seen)[kSlots]) const noexcept {
+    for (std::uint32_t i = 0; i < kSlots; ++i)
+      if ((seen[i] & kPageMask) != 0 || slots_[i].word.load(std::memory_order_acquire) != seen[i]) return false;
+    return true;
+  }
+
+  // Refused is only who has seen that, counting what he has got, there were too few: when he came to the end of the
+  // stack all slots were empty, as they were before and after it, and no more pages were fresh than before it.
+  // While somebody gathers, pages come back to the stack only: they can't move from slot to slot behind his back, and
+  // he looks again only as often as there are pages to find, and threads that were about to fill a slot.
+  bool gather(std::uint32_t count, std::uint32_t found, std::uint32_t *out) noexcept {
+    gathering_.fetch_add(1, std::memory_order_seq_cst);
+    bool enough = false;
+    for (;; Atomics::pause()) {
+      std::uint64_t seen[kSlots];
+      const std::uint32_t reserved = stack_.reserved(), fresh = stack_.fresh_left(reserved);
+      found += empty_slots(count - found, out + found, seen);
+      if (found != count) found += stack_.pop(count - found, out + found);
+      enough = found == count || stack_.take_fresh(count - found, out + found);
+      if (enough || (found + fresh < count && empty_still(seen) && stack_.reserved() == reserved)) break;
+    }
+    gathering_.fetch_sub(1, std::memory_order_relaxed);
+    if (enough) return true;
+    for (std::uint32_t i = 0; i + 1 < found; ++i) set_next(out[i], out[i + 1]);
+    if (found != 0) undo_chain(out[0], out[found - 1], found);
     refused_.fetch_add(1, std::memory_order_relaxed);
     return false;
   }
 
   PageStack<Atomics> stack_;
   Slot slots_[kSlots];
-  Word stack_pushed_{0}, undone_{0}, refused_{0};
+  // Read with every page that comes back, written by those who are short of pages.
+  alignas(64) typename Atomics::template Atomic<std::uint32_t> gathering_{0};
+  alignas(64) Word stack_pushed_;
+  Word undone_{0}, refused_{0};
 };
 
 }  // namespace akv

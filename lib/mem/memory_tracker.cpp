@@ -2,6 +2,8 @@
 // It knows numbers that it is told; it allocates and frees nothing of what it counts.
 #include "mem/memory_tracker.hpp"
 
+#include "base/process.hpp"
+
 #include <algorithm>
 #include <mutex>
 
@@ -20,6 +22,9 @@ std::uint32_t index_of(std::uint64_t record) { return static_cast<std::uint32_t>
 constinit std::atomic<std::uint32_t> MemoryTracker::generations_{0};
 
 Status MemoryTracker::allocate(std::uint32_t max_records) noexcept {
+  // Each copy of the library begins at a number of its own.
+  static const std::uint32_t first = generations_.fetch_add(static_cast<std::uint32_t>(random_number()));
+  static_cast<void>(first);
   Slab<Record>::plan(memory_, max_records);
   if (memory_.commit(nullptr, false) != AKV_OK)
     return fail(AKV_ERROR_OUT_OF_MEMORY, "the host has no memory for a tracker of %llu records", max_records);
@@ -27,11 +32,21 @@ Status MemoryTracker::allocate(std::uint32_t max_records) noexcept {
   return AKV_OK;
 }
 
+Status MemoryTracker::check_room_locked(std::uint32_t records) noexcept {
+  const std::uint32_t left = records_.capacity() - records_.taken() - claimed_records_;
+  if (records <= left) return AKV_OK;
+  ++refused_;
+  return fail_with(AKV_ERROR_NO_OBJECTS, records, left,
+                   "%llu more records are wanted, the tracker has room for %llu of %llu (max_records)", records, left,
+                   records_.capacity());
+}
+
 Status MemoryTracker::check_limit_locked(std::uint32_t device, std::uint64_t bytes) noexcept {
   const Device &d = devices_[device];
-  const std::uint64_t most = d.limit != 0 ? d.limit : kMostBytes;
-  const std::uint64_t left = most > d.all.bytes ? most - d.all.bytes : 0;
+  const std::uint64_t most = d.limit != 0 ? d.limit : kMostBytes, taken = d.all.bytes + d.claimed;
+  const std::uint64_t left = most > taken ? most - taken : 0;
   if (bytes <= left) return AKV_OK;
+  ++refused_;
   return fail_with(AKV_ERROR_NO_CAPACITY, bytes, left,
                    "%llu bytes more are wanted on device %llu: %llu of its limit of %llu are left", bytes, device, left,
                    most);
@@ -100,27 +115,27 @@ Status MemoryTracker::forget(const std::uint64_t *records, std::uint32_t count) 
   return AKV_OK;
 }
 
-Status MemoryTracker::grow(std::uint64_t record, std::uint64_t more) noexcept {
+Status MemoryTracker::claim(const Allocation &a, bool new_record) noexcept {
   const std::lock_guard<Mutex> lock(mutex_);
-  if (!living_locked(record)) return fail(AKV_ERROR_BAD_HANDLE, "record 0x%llx is gone", record);
-  Record &r = records_[index_of(record)];
-  if (const Status status = check_limit_locked(r.device, more); status != AKV_OK) {
-    ++refused_;
-    return status;
-  }
-  r.bytes += more;
-  add_locked({r.device, r.purpose, more});
+  const std::uint32_t records = new_record ? 1 : 0;
+  AKV_TRY(check_room_locked(records));
+  AKV_TRY(check_limit_locked(a.device, a.bytes));
+  devices_[a.device].claimed += a.bytes;
+  claimed_records_ += records;
   return AKV_OK;
 }
 
-// What grow() was asked for was not to be had: as if it had not been.
-void MemoryTracker::shrink(std::uint64_t record, std::uint64_t less) noexcept {
+void MemoryTracker::settle(const Allocation &a, bool is_there, std::uint64_t &record) noexcept {
   const std::lock_guard<Mutex> lock(mutex_);
-  if (!living_locked(record)) return;
-  Record &r = records_[index_of(record)];
-  r.bytes -= less;
-  Device &d = devices_[r.device];
-  for (Sums *sums : {&d.purposes[r.purpose], &d.all, &purposes_[r.purpose], &all_}) sums->bytes -= less;
+  devices_[a.device].claimed -= a.bytes;
+  if (record == 0) --claimed_records_;
+  if (!is_there) return;
+  if (record == 0) {
+    record = place_locked(a);
+  } else {
+    records_[index_of(record)].bytes += a.bytes;
+    add_locked(a);
+  }
 }
 
 void MemoryTracker::set_limit(std::uint32_t device, std::uint64_t bytes) noexcept {
@@ -128,20 +143,12 @@ void MemoryTracker::set_limit(std::uint32_t device, std::uint64_t bytes) noexcep
   devices_[device].limit = bytes;
 }
 
-MemoryTracker::Sums MemoryTracker::sums(std::uint32_t device, std::uint32_t purpose) noexcept {
+MemoryTracker::Totals MemoryTracker::totals(std::uint32_t device, std::uint32_t purpose) noexcept {
   const std::lock_guard<Mutex> lock(mutex_);
-  if (device == AKV_UNSET) return purpose == AKV_UNSET ? all_ : purposes_[purpose];
-  return purpose == AKV_UNSET ? devices_[device].all : devices_[device].purposes[purpose];
-}
-
-std::uint64_t MemoryTracker::limit(std::uint32_t device) noexcept {
-  const std::lock_guard<Mutex> lock(mutex_);
-  return devices_[device].limit;
-}
-
-std::uint64_t MemoryTracker::refused() noexcept {
-  const std::lock_guard<Mutex> lock(mutex_);
-  return refused_;
+  const bool all_purposes = purpose == AKV_UNSET;
+  if (device == AKV_UNSET) return {all_purposes ? all_ : purposes_[purpose], 0, refused_};
+  const Device &d = devices_[device];
+  return {all_purposes ? d.all : d.purposes[purpose], d.limit, refused_};
 }
 
 }  // namespace akv

@@ -29,6 +29,10 @@ class MemoryTracker {
   struct Sums {
     std::uint64_t bytes = 0, peak_bytes = 0, records = 0, allocations = 0, frees = 0;
   };
+  struct Totals : Sums {
+    std::uint64_t limit = 0;    // of the device; 0: none
+    std::uint64_t refused = 0;  // calls, on all devices
+  };
 
   [[nodiscard]] Status allocate(std::uint32_t max_records) noexcept;
 
@@ -37,15 +41,15 @@ class MemoryTracker {
   Status record(std::uint32_t count, Read read, Write write) noexcept;
   // All or none; each record once.
   Status forget(const std::uint64_t *records, std::uint32_t count) noexcept;
-  // A living record has more bytes than it had.
-  Status grow(std::uint64_t record, std::uint64_t more) noexcept;
-  void shrink(std::uint64_t record, std::uint64_t less) noexcept;
+  // Memory is going to be asked for, which may take a while, and may fail: until settle() it counts against the limit,
+  // and is in no sum and no peak. `new_record`: it will have a record of its own.
+  Status claim(const Allocation &allocation, bool new_record) noexcept;
+  // It is there, and belongs to `record`, or to a new one where that is 0; or it is not, and was never recorded.
+  void settle(const Allocation &allocation, bool is_there, std::uint64_t &record) noexcept;
 
   void set_limit(std::uint32_t device, std::uint64_t bytes) noexcept;  // 0: none
   // AKV_UNSET for a device or a purpose: all of them.
-  Sums sums(std::uint32_t device, std::uint32_t purpose) noexcept;
-  std::uint64_t limit(std::uint32_t device) noexcept;
-  std::uint64_t refused() noexcept;
+  Totals totals(std::uint32_t device, std::uint32_t purpose) noexcept;
   std::uint32_t max_records() const noexcept { return records_.capacity(); }
 
  private:
@@ -59,9 +63,10 @@ class MemoryTracker {
   struct Device {
     Sums purposes[kPurposes];
     Sums all;
-    std::uint64_t limit = 0;
+    std::uint64_t limit = 0, claimed = 0;
   };
 
+  Status check_room_locked(std::uint32_t records) noexcept;
   Status check_limit_locked(std::uint32_t device, std::uint64_t bytes) noexcept;
   void add_locked(const Allocation &allocation) noexcept;
   std::uint64_t place_locked(const Allocation &allocation) noexcept;
@@ -77,32 +82,27 @@ class MemoryTracker {
   Sums purposes_[kPurposes];  // over all devices: their peaks are not the sums of peaks
   Sums all_;
   std::uint64_t refused_ = 0;
+  std::uint32_t claimed_records_ = 0;
   static std::atomic<std::uint32_t> generations_;
 };
 
 template <class Read, class Write>
 Status MemoryTracker::record(std::uint32_t count, Read read, Write write) noexcept {
   const std::lock_guard<Mutex> lock(mutex_);
-  if (count > records_.capacity() - records_.taken()) {
-    ++refused_;
-    return fail_with(AKV_ERROR_NO_OBJECTS, count, records_.capacity() - records_.taken(),
-                     "%llu more records are wanted, the tracker has room for %llu of %llu (max_records)", count,
-                     records_.capacity() - records_.taken(), records_.capacity());
+  AKV_TRY(check_room_locked(count));
+  // Rows of one device count together.
+  Status status = AKV_OK;
+  std::uint32_t good = 0;
+  for (; good < count; ++good) {
+    const Allocation row = read(good);
+    if (status = check_limit_locked(row.device, row.bytes); status != AKV_OK) break;
+    devices_[row.device].claimed += row.bytes;
   }
-  // Rows of one device count together: add them one after the other, and take them back if one is too much.
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const Allocation row = read(i);
-    const Status status = check_limit_locked(row.device, row.bytes);
-    if (status == AKV_OK) {
-      devices_[row.device].all.bytes += row.bytes;
-      continue;
-    }
-    name_row(i);
-    while (i-- > 0) devices_[read(i).device].all.bytes -= read(i).bytes;
-    ++refused_;
+  for (std::uint32_t i = 0; i < good; ++i) devices_[read(i).device].claimed -= read(i).bytes;
+  if (status != AKV_OK) {
+    name_row(good);
     return status;
   }
-  for (std::uint32_t i = 0; i < count; ++i) devices_[read(i).device].all.bytes -= read(i).bytes;
   for (std::uint32_t i = 0; i < count; ++i) write(i, place_locked(read(i)));
   return AKV_OK;
 }

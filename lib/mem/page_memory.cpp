@@ -41,18 +41,17 @@ Status PageMemory::reserve(std::uint64_t page_bytes, std::uint32_t max_pages) no
 }
 
 Status PageMemory::commit(std::uint32_t from, std::uint32_t to, bool prefault) noexcept {
-  unsigned char *const end = base_ + to * page_bytes_;
-  if (mapping_ != nullptr) {
-    const auto granule = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-    const std::uint64_t bytes = round_up(static_cast<std::uint64_t>(end - base_), granule);
-    if (mprotect(base_, bytes, PROT_READ | PROT_WRITE) != 0)
-      return fail_with(AKV_ERROR_OUT_OF_MEMORY, (to - from) * page_bytes_, 0,
-                       "the host has no memory for %llu more pages of %llu bytes: errno %llu", to - from, page_bytes_,
-                       static_cast<unsigned long long>(errno));
-  }
-  if (!prefault || mapping_ == nullptr) return AKV_OK;
-  // Fresh pages are zero, so a zero changes nothing.
-  for (volatile unsigned char *byte = base_ + from * page_bytes_; byte < end; byte += 4096) *byte = 0;
+  if (mapping_ == nullptr) return AKV_OK;
+  const std::uint64_t begin = from * page_bytes_, end = to * page_bytes_;
+  const auto granule = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  if (mprotect(base_, round_up(end, granule), PROT_READ | PROT_WRITE) != 0)
+    return fail_with(AKV_ERROR_OUT_OF_MEMORY, end - begin, 0,
+                     "the host has no memory for %llu more pages of %llu bytes: errno %llu", to - from, page_bytes_,
+                     static_cast<unsigned long long>(errno));
+  // One byte of each of the system's pages, which begin elsewhere than ours. They are zero, so a zero changes nothing.
+  if (prefault)
+    for (std::uint64_t at = begin; at < end; at = round_up(at + 1, granule))
+      static_cast<volatile unsigned char *>(base_)[at] = 0;
   return AKV_OK;
 }
 

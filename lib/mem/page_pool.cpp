@@ -1,5 +1,5 @@
-// page_pool.cpp: growing, chains, and holds that end once.
-// It knows pages and their holders' numbers; not tickets.
+// page_pool.cpp: growing, and chains.
+// It knows pages; their holders are page_record.hpp's.
 #include "mem/page_pool.hpp"
 
 #include <algorithm>
@@ -26,21 +26,6 @@ bool PagePool::take_chain(std::uint32_t count, PageChain &out) noexcept {
   }
   out = chain;
   return true;
-}
-
-bool PagePool::let_go(std::uint32_t page, std::uint32_t generation) noexcept {
-  std::uint64_t word = records_[page].word.load(std::memory_order_relaxed);
-  PageHold hold = PageHold::decode(word);
-  if (hold.generation != generation || hold.kind != PageHold::raw) return false;
-  hold.kind = PageHold::none;
-  return records_[page].word.compare_exchange_strong(word, hold.encode(), std::memory_order_acq_rel,
-                                                     std::memory_order_relaxed);
-}
-
-void PagePool::hold_again(std::uint32_t page) noexcept {
-  PageHold hold = held(page);
-  hold.kind = PageHold::raw;
-  records_[page].word.store(hold.encode(), std::memory_order_release);
 }
 
 }  // namespace akv

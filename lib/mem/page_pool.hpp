@@ -1,41 +1,18 @@
 // page_pool.hpp: fixed pages of one memory, handed out and recycled without a lock, and who had each of them last.
 // It knows pages and their holders' numbers; not tickets: who gives a page back says that nobody uses it any more.
-//
-// A page's record is one word: who holds it, in what kind of hold, and a generation that no other hold ever has; so a
-// release that comes a second time is refused, whoever has the page by then.
 #pragma once
 
+#include "base/process.hpp"
 #include "base/thread_index.hpp"
 #include "mem/free_pages.hpp"
 #include "mem/page_memory.hpp"
+#include "mem/page_record.hpp"
 #include "mem/reservation.hpp"
 
 #include <atomic>
 #include <cstdint>
 
 namespace akv {
-
-// What is in memory that was just handed out.
-enum class Content : std::uint32_t { zero = 0, own = 1, foreign = 2 };
-
-struct PageHold {
-  enum Kind : std::uint32_t { none = 0, raw = 1, in_arena = 2 };
-  static constexpr std::uint32_t kArenaBits = 20;
-
-  std::uint32_t generation;
-  Kind kind;
-  Content content;
-  std::uint32_t arena;  // for in_arena
-
-  std::uint64_t encode() const noexcept {
-    return std::uint64_t{generation} << 32 | std::uint64_t{kind} << 30 | static_cast<std::uint64_t>(content) << 28 |
-           arena;
-  }
-  static PageHold decode(std::uint64_t word) noexcept {
-    return {static_cast<std::uint32_t>(word >> 32), static_cast<Kind>(word >> 30 & 3),
-            static_cast<Content>(word >> 28 & 3), static_cast<std::uint32_t>(word & ((1u << kArenaBits) - 1))};
-  }
-};
 
 // Pages linked through their links, from first to last.
 struct PageChain {
@@ -92,27 +69,31 @@ class PagePool {
   // The holder of a page that was just taken; tells what is in it.
   Content hold(std::uint32_t page, std::uint32_t generation, PageHold::Kind kind, std::uint32_t arena,
                std::uint64_t owner) noexcept {
-    Record &record = records_[page];
-    const bool used = record.word.load(std::memory_order_relaxed) != 0;
-    const Content content = !used ? (dirty_ ? Content::foreign : Content::zero)
-                            : record.owner.load(std::memory_order_relaxed) == owner ? Content::own
-                                                                                    : Content::foreign;
-    if (!used) first_uses_.fetch_add(1, std::memory_order_relaxed);
-    record.owner.store(owner, std::memory_order_relaxed);
-    // Release: who finds the hold sees all that its holder had prepared.
-    record.word.store(PageHold{generation, kind, content, arena}.encode(), std::memory_order_release);
-    return content;
+    Record &one = record(page);
+    if (!one.used()) first_uses_.fetch_add(1, std::memory_order_relaxed);
+    return one.hold(generation, kind, arena, owner, dirty_ ? Content::foreign : Content::zero);
   }
-  PageHold held(std::uint32_t page) const noexcept {
-    return PageHold::decode(records_[page].word.load(std::memory_order_acquire));
-  }
-  std::uint64_t owner(std::uint32_t page) const noexcept {
-    return records_[page].owner.load(std::memory_order_relaxed);
+  PageHold held(std::uint32_t page) const noexcept { return record(page).held(); }
+  [[nodiscard]] bool read(const NamedPage &named, std::uint64_t &owner, Content &content) const noexcept {
+    return exists(named.page) && record(named.page).read(named.generation, owner, content);
   }
   // End a raw hold, once. False: it is not held so.
-  [[nodiscard]] bool let_go(std::uint32_t page, std::uint32_t generation) noexcept;
-  // A hold that was just let go is there again.
-  void hold_again(std::uint32_t page) noexcept;
+  [[nodiscard]] bool let_go(const NamedPage &named) noexcept {
+    return exists(named.page) && record(named.page).let_go(named.generation);
+  }
+  // As let_go_of_all() in page_record.hpp.
+  template <class Row, class Left>
+  [[nodiscard]] std::uint32_t let_go_of_all(std::uint32_t count, Row row, Left left) noexcept {
+    const auto existing = [&](std::uint32_t i) {
+      const NamedPage named = row(i);
+      return exists(named.page) ? named : NamedPage{};
+    };
+    return akv::let_go_of_all([this](std::uint32_t page) -> Record & { return record(page); }, count, existing, left);
+  }
+  // End the raw hold of a page that this owner has, or anybody. True: it is the caller's now.
+  [[nodiscard]] bool drop(std::uint32_t page, std::uint64_t owner, bool everybody) noexcept {
+    return record(page).drop(owner, everybody);
+  }
 
   const Free &free() const noexcept { return free_; }
   // Of the pages that were handed out, those that had been used before.
@@ -124,6 +105,11 @@ class PagePool {
 
   // A number that no hold of any pool has had before (in four billion). Threads draw many at a time: they would meet
   // here with every page.
+  // Each copy of the library begins at a number of its own.
+  static void begin_generations() noexcept {
+    static const std::uint32_t first = numbers_.fetch_add(static_cast<std::uint32_t>(random_number()));
+    static_cast<void>(first);
+  }
   static std::uint32_t next_generation() noexcept {
     if (next_number_ == end_of_numbers_) {
       next_number_ = numbers_.fetch_add(kNumbersDrawn, std::memory_order_relaxed);
@@ -134,10 +120,12 @@ class PagePool {
   }
 
  private:
-  struct Record {
-    std::atomic<std::uint64_t> word;   // a PageHold; 0: never handed out
-    std::atomic<std::uint64_t> owner;  // of the last hold
-  };
+  // Neighbours are mostly different threads', and written with every hold: each has a cache line of its own.
+  struct alignas(64) Record : PageRecord<StdAtomics> {};
+  bool exists(std::uint32_t page) const noexcept { return page != 0 && page <= max_pages(); }
+  Record &record(std::uint32_t page) noexcept { return records_[page]; }
+  const Record &record(std::uint32_t page) const noexcept { return records_[page]; }
+
   static constexpr std::uint32_t kNumbersDrawn = 256;
   static inline constinit std::atomic<std::uint32_t> numbers_{0};
   static inline thread_local constinit std::uint32_t next_number_ = 0, end_of_numbers_ = 0;

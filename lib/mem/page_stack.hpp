@@ -21,7 +21,8 @@ class PageStack {
   static constexpr std::uint32_t kIndexBits = 20;
   static constexpr std::uint32_t kMaxPages = (1u << kIndexBits) - 1;
 
-  explicit PageStack(Link *links) noexcept : links_(links) {}
+  // `popped`: as if so many pages had been popped before.
+  explicit PageStack(Link *links, std::uint64_t popped = 0) noexcept : head_(popped << kIndexBits), links_(links) {}
 
   // Take up to `count` pages from the top, with one exchange; returns how many there were.
   [[nodiscard]] std::uint32_t pop(std::uint32_t count, std::uint32_t *out) noexcept {
@@ -80,7 +81,12 @@ class PageStack {
   std::uint32_t reserved() const noexcept { return reserved_.load(std::memory_order_acquire); }
   // Pages 1 .. fresh_used() were handed out at least once.
   std::uint32_t fresh_used() const noexcept { return fresh_used_.load(std::memory_order_relaxed); }
-  // How many pages were popped so far.
+  // Of `reserved` pages, those that were not handed out yet.
+  std::uint32_t fresh_left(std::uint32_t reserved) const noexcept {
+    const std::uint32_t used = fresh_used_.load(std::memory_order_acquire);
+    return used < reserved ? reserved - used : 0;
+  }
+  // How many pages were popped so far, modulo 2^44.
   std::uint64_t popped() const noexcept { return head_.load(std::memory_order_relaxed) >> kIndexBits; }
   // The top page, from where next() leads on while nobody else uses the stack.
   std::uint32_t top() const noexcept { return index_of(head_.load(std::memory_order_acquire)); }
@@ -89,7 +95,7 @@ class PageStack {
   static constexpr std::uint64_t kIndexMask = kMaxPages;
   static std::uint32_t index_of(std::uint64_t head) noexcept { return static_cast<std::uint32_t>(head & kIndexMask); }
 
-  alignas(64) typename Atomics::template Atomic<std::uint64_t> head_{0};  // tag 44 | index 20
+  alignas(64) typename Atomics::template Atomic<std::uint64_t> head_;  // tag 44 | index 20
   alignas(64) typename Atomics::template Atomic<std::uint32_t> fresh_used_{0};
   typename Atomics::template Atomic<std::uint32_t> reserved_{0};
   Link *const links_;

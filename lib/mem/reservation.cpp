@@ -12,7 +12,6 @@ namespace {
 
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kLine = 64;  // arrays start on a cache line: two of them never share one
-constexpr std::uint64_t kLargest = std::uint64_t{1} << 46;
 
 std::uint64_t round_up(std::uint64_t value, std::uint64_t to) { return (value + to - 1) / to * to; }
 
@@ -20,12 +19,12 @@ std::uint64_t round_up(std::uint64_t value, std::uint64_t to) { return (value + 
 
 void Reservation::plan_bytes(std::size_t count, std::size_t size, std::size_t alignment) noexcept {
   std::uint64_t bytes = 0;
-  if (__builtin_mul_overflow(std::uint64_t{count}, std::uint64_t{size}, &bytes) || bytes > kLargest) {
+  if (__builtin_mul_overflow(std::uint64_t{count}, std::uint64_t{size}, &bytes) || bytes > kMostMappedBytes) {
     overflowed_ = true;
     return;
   }
   planned_ = round_up(planned_, alignment < kLine ? kLine : alignment) + bytes;
-  if (planned_ > kLargest) overflowed_ = true;
+  if (planned_ > kMostMappedBytes) overflowed_ = true;
 }
 
 std::uint64_t Reservation::bytes() const noexcept { return round_up(planned_ == 0 ? 1 : planned_, kPage); }
@@ -40,7 +39,7 @@ void *Reservation::take_bytes(std::size_t bytes, std::size_t alignment) noexcept
 Status Reservation::commit(const akv_allocator *allocator, bool prefault) noexcept {
   if (overflowed_)
     return fail(AKV_ERROR_OUT_OF_MEMORY, "the metadata of a cache of this size would take more than %llu bytes",
-                kLargest);
+                kMostMappedBytes);
   planned_ = bytes();
   if (allocator == nullptr) {
     const int error_before = errno;

@@ -14,6 +14,9 @@
 
 namespace akv {
 
+// Of one mapping: half the addresses of a process on x86-64.
+inline constexpr std::uint64_t kMostMappedBytes = std::uint64_t{1} << 46;
+
 // An array inside a reservation. Its elements start as zero bytes and are plain data.
 template <class T>
 struct Array {

@@ -1,5 +1,6 @@
 // tensor_entry.hpp: the 16 bytes that a tensor costs: where it lies in its page, how much it may hold, and how much it
-// holds, which grows by one atomic update. It knows numbers; not pages, arenas or bytes.
+// holds, which grows by one atomic update; and what of an arena its tensors live by. It knows numbers; not pages or
+// bytes.
 //
 // A tensor has no generation of its own: it lives as long as its arena, whose generation is unique in the pool, so one
 // store ends all tensors of an arena. The low bits of that generation stand beside the length: whoever grows a tensor
@@ -12,6 +13,25 @@
 namespace akv {
 
 enum class Extended { done, stale, full };
+
+// Whether an arena lives, as which generation, and whose it is.
+template <class Atomics>
+class ArenaLife {
+ public:
+  void begin(std::uint32_t generation, std::uint64_t owner) noexcept {
+    owner_.store(owner, std::memory_order_release);  // release: who sees it sees that the one before has ended
+    generation_.store(generation, std::memory_order_release);
+  }
+  void end() noexcept { generation_.store(0, std::memory_order_release); }
+
+  std::uint32_t generation() const noexcept { return generation_.load(std::memory_order_acquire); }  // 0: it is gone
+  // Right if generation() is what it was, asked afterwards.
+  std::uint64_t owner() const noexcept { return owner_.load(std::memory_order_acquire); }
+
+ private:
+  typename Atomics::template Atomic<std::uint32_t> generation_{0};
+  typename Atomics::template Atomic<std::uint64_t> owner_{0};
+};
 
 template <class Atomics>
 class TensorEntry {
@@ -28,13 +48,12 @@ class TensorEntry {
     length_.store(tag(generation) << kLengthBits, std::memory_order_release);
   }
 
-  // Grow by `bytes`; `before` is the length until then: what is from there on is the caller's. `living` is the
-  // generation of the arena, 0 or another when it is gone.
-  Extended extend(const typename Atomics::template Atomic<std::uint32_t> &living, std::uint32_t generation,
-                  std::uint64_t bytes, std::uint64_t &before, std::uint64_t &capacity) noexcept {
+  // Grow by `bytes`; `before` is the length until then: what is from there on is the caller's.
+  Extended extend(const ArenaLife<Atomics> &arena, std::uint32_t generation, std::uint64_t bytes, std::uint64_t &before,
+                  std::uint64_t &capacity) noexcept {
     // In this order: if the entry is another's by now, then the arena is seen to be gone.
     capacity = std::uint64_t{capacity_.load(std::memory_order_acquire)} * kUnit;
-    if (living.load(std::memory_order_acquire) != generation) return Extended::stale;
+    if (arena.generation() != generation) return Extended::stale;
     std::uint64_t word = length_.load(std::memory_order_relaxed);
     do {
       if (word >> kLengthBits != tag(generation)) return Extended::stale;
@@ -47,14 +66,14 @@ class TensorEntry {
 
   struct View {
     std::uint64_t offset, capacity, length;  // bytes
+    std::uint64_t owner;                     // of the arena
   };
   // False: it is no tensor of this generation.
-  [[nodiscard]] bool read(const typename Atomics::template Atomic<std::uint32_t> &living, std::uint32_t generation,
-                          View &out) const noexcept {
+  [[nodiscard]] bool read(const ArenaLife<Atomics> &arena, std::uint32_t generation, View &out) const noexcept {
     const std::uint64_t word = length_.load(std::memory_order_acquire);
     out = {std::uint64_t{offset_.load(std::memory_order_acquire)} * kUnit,
-           std::uint64_t{capacity_.load(std::memory_order_acquire)} * kUnit, word & kLengthMask};
-    return living.load(std::memory_order_acquire) == generation && word >> kLengthBits == tag(generation);
+           std::uint64_t{capacity_.load(std::memory_order_acquire)} * kUnit, word & kLengthMask, arena.owner()};
+    return arena.generation() == generation && word >> kLengthBits == tag(generation);
   }
 
  private:

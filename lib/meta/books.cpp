@@ -14,10 +14,11 @@ std::uint32_t nonzero(std::uint64_t random, std::uint32_t mask) {
 
 }  // namespace
 
-Books::Books(const Config &config, std::uint32_t index, Mutex &mutex, SequenceTable &sequences) noexcept
+Books::Books(const Config &config, std::uint32_t index, std::uint32_t ticket_tag, Mutex &mutex,
+             SequenceTable &sequences) noexcept
     : config_(config),
       index_(index),
-      ticket_tag_(index << 8 | (static_cast<std::uint32_t>(random_number()) & 0xff)),  // no two living caches share it
+      ticket_tag_(ticket_tag),
       math_(config.block_tokens),
       block_tokens_(config.block_tokens),
       mutex_(mutex),

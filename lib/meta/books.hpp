@@ -38,7 +38,8 @@ struct RunCensus {
 
 class Books {
  public:
-  Books(const Config &config, std::uint32_t index, Mutex &mutex, SequenceTable &sequences) noexcept;
+  Books(const Config &config, std::uint32_t index, std::uint32_t ticket_tag, Mutex &mutex,
+        SequenceTable &sequences) noexcept;
   Books(const Books &) = delete;
   Books &operator=(const Books &) = delete;
 

@@ -83,16 +83,17 @@ Status CacheHome::claim(CacheHome *&out) noexcept {
 
 // No lock is held: the allocator may call back. Nobody can find the cache before its handle is set.
 Status CacheHome::move_in(const Config &config, const akv_allocator *allocator, akv_cache *&out) noexcept {
-  auto *cache = new (storage_) Cache(config, index_, mutex_, sequences_);
+  const CacheHandle mine{library_copy(), next_generation(generation_), index_};
+  auto *cache = new (storage_) Cache(config, index_, TicketHandle::tag_of(mine), mutex_, sequences_);
   Status status = cache->allocate(allocator);
   if (status == AKV_OK) status = sequences_.reserve(config.max_sequences);  // last: gates are kept for ever
   if (status != AKV_OK) {
     cache->~Cache();
     return status;
   }
-  if (++generation_ == 0) generation_ = 1;
+  generation_ = mine.generation;
   fork_epoch_.store(fork_epoch(), std::memory_order_relaxed);
-  const std::uint64_t handle = CacheHandle::encode(library_copy(), generation_, index_);
+  const std::uint64_t handle = CacheHandle::encode(mine.copy, mine.generation, mine.index);
   handle_.store(handle, std::memory_order_release);
   out = reinterpret_cast<akv_cache *>(static_cast<std::uintptr_t>(handle));
   return AKV_OK;

@@ -123,11 +123,30 @@ bool has_window(const akv_model_fields &f, std::uint32_t layer) {
   return layer >= f.max_window_layers;
 }
 
-Status read_windows(const akv_model_fields &f, std::uint32_t family, akv_model &to) {
+// Models of these types have layers of a linear attention or a state-space model, also where no list says which.
+Status refuse_other_layers(const akv_model_fields &f) {
+  static constexpr const char *kHybrids[] = {
+      "bamba",      "falcon_mamba",    "granitemoehybrid",
+      "jamba",      "kimi_linear",     "lfm2",
+      "lfm2_moe",   "mamba",           "mamba2",
+      "minimax",    "nemotron_h",      "plamo2",
+      "qwen3_next", "recurrent_gemma", "rwkv",
+      "xlstm",      "zamba",           "zamba2",
+  };
   if (f.num_other_layers != 0)
     return fail(AKV_ERROR_UNSUPPORTED,
-                "%llu of layer_types are neither full nor sliding attention: layers without K/V are not supported",
-                f.num_other_layers);
+                "%llu of %llu layers are neither full nor sliding attention: layers without K/V are not supported",
+                f.num_other_layers, f.num_hidden_layers);
+  for (const char *hybrid : kHybrids)
+    if (f.num_layer_types == 0 && text_of(f.model_type) == hybrid)
+      return fail_named(AKV_ERROR_UNSUPPORTED,
+                        "model_type %s has layers without K/V, which are not supported; layer_types may say otherwise",
+                        hybrid);
+  return AKV_OK;
+}
+
+Status read_windows(const akv_model_fields &f, std::uint32_t family, akv_model &to) {
+  AKV_TRY(refuse_other_layers(f));
   if (f.num_layer_types != 0 && f.num_layer_types != f.num_hidden_layers)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "layer_types has %llu elements, num_hidden_layers is %llu",
                 f.num_layer_types, f.num_hidden_layers);

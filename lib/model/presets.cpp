@@ -63,8 +63,8 @@ constexpr Preset kPresets[] = {
 };
 constexpr std::uint32_t kCount = std::size(kPresets);
 
-// Other names of the same numbers.
 constexpr const char *kAliases[][2] = {
+    // other names of the same numbers
     {"DeepSeek-R1", "DeepSeek-V3"},
     {"DeepSeek-V3-0324", "DeepSeek-V3"},
     {"DeepSeek-R1-0528", "DeepSeek-V3"},
@@ -82,6 +82,28 @@ constexpr const char *kAliases[][2] = {
     {"Phi-3.5-mini", "Phi-3-mini-128k"},
     {"Qwen2-0.5B", "Qwen2.5-0.5B"},
     {"Qwen2-7B", "Qwen2.5-7B"},
+    // families and series by their name alone: the one of their models that is used most, as model.h tells
+    {"DeepSeek", "DeepSeek-V3"},
+    {"Falcon", "Falcon-7B"},
+    {"Gemma", "Gemma-3-4B"},
+    {"Gemma-2", "Gemma-2-9B"},
+    {"Gemma-3", "Gemma-3-4B"},
+    {"Llama", "Llama-3.1-8B"},
+    {"Llama-2", "Llama-2-7B"},
+    {"Llama-3", "Llama-3-8B"},
+    {"Llama-3.1", "Llama-3.1-8B"},
+    {"Llama-3.2", "Llama-3.2-1B"},
+    {"Llama-3.3", "Llama-3.1-70B"},
+    {"Mistral", "Mistral-7B"},
+    {"Mixtral", "Mixtral-8x7B"},
+    {"Phi", "Phi-3-mini"},
+    {"Phi-3", "Phi-3-mini"},
+    {"Phi-3.5", "Phi-3-mini-128k"},
+    {"Qwen", "Qwen2.5-7B"},
+    {"Qwen2", "Qwen2.5-7B"},
+    {"Qwen2.5", "Qwen2.5-7B"},
+    {"Qwen3", "Qwen3-8B"},
+    {"SmolLM2", "SmolLM2-1.7B"},
 };
 
 // A name with only what counts in it.
@@ -176,15 +198,11 @@ void read_preset(std::uint32_t number, akv_model &to) noexcept {
 Status find_preset(const char *name, akv_model &to) noexcept {
   const Key key(name);
   if (key.view().empty()) return not_found({});
-  const Key *wanted = &key;
-  Key real{std::string_view()};
+  Key wanted = key;
   for (const auto &[alias, is] : kAliases)
-    if (Key(alias).view() == key.view()) {
-      real = Key(is);
-      wanted = &real;
-    }
+    if (Key(alias).view() == key.view()) wanted = Key(is);
   for (std::uint32_t number = 1; number <= kCount; ++number)
-    if (Key(kPresets[number - 1].name).view() == wanted->view()) {
+    if (Key(kPresets[number - 1].name).view() == wanted.view()) {
       read_preset(number, to);
       return complete_model(to);
     }

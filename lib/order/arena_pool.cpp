@@ -19,7 +19,8 @@ Status ArenaPool::create(const ArenaPoolConfig &config, Trackers::Ref tracker,
                          std::unique_ptr<ArenaPool> &out) noexcept {
   std::unique_ptr<ArenaPool> pool(new (std::nothrow) ArenaPool(config));
   if (pool == nullptr) return fail(AKV_ERROR_OUT_OF_MEMORY, "the host has no memory for a page pool");
-  pool->tracker_ = std::move(tracker);
+  PagePool::begin_generations();
+  if (config.memory == nullptr) pool->tracker_ = std::move(tracker);  // the caller's memory is recorded by the caller
   AKV_TRY(pool->allocate());
   out = std::move(pool);
   return AKV_OK;
@@ -50,17 +51,11 @@ ArenaPool::~ArenaPool() {
 
 // The tracker is asked first: it may refuse.
 Status ArenaPool::grow_locked(std::uint32_t count) noexcept {
-  const std::uint64_t bytes = count * config_.page_bytes;
-  if (!tracker_ || bytes == 0) return pages_->grow(count, config_.prefault);
-  if (record_ != 0) {
-    AKV_TRY(tracker_->grow(record_, bytes));
-  } else {
-    AKV_TRY(tracker_->record(
-        1, [&](std::uint32_t) { return MemoryTracker::Allocation{AKV_DEVICE_HOST, config_.purpose, bytes}; },
-        [&](std::uint32_t, std::uint64_t record) { record_ = record; }));
-  }
+  const MemoryTracker::Allocation more{AKV_DEVICE_HOST, config_.purpose, count * config_.page_bytes};
+  if (!tracker_ || count == 0) return pages_->grow(count, config_.prefault);
+  AKV_TRY(tracker_->claim(more, record_ == 0));
   const Status status = pages_->grow(count, config_.prefault);
-  if (status != AKV_OK) tracker_->shrink(record_, bytes);
+  tracker_->settle(more, status == AKV_OK, record_);
   return status;
 }
 
@@ -129,33 +124,40 @@ Status ArenaPool::acquire(std::uint64_t owner, std::uint32_t count, akv_page *ou
 
 // Each hold is ended before a page goes anywhere, so one that stands in two rows is found.
 Status ArenaPool::release(const akv_page *pages, std::uint32_t count) noexcept {
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const std::uint32_t page = ObjectHandle::index(pages[i]);
-    Status status = check_handle(pages[i], Kind::page);
-    if (status == AKV_OK &&
-        (page == 0 || page > config_.max_pages || !pages_->let_go(page, ObjectHandle::generation(pages[i]))))
-      status = gone(pages[i], Kind::page);
-    if (status == AKV_OK) continue;
-    name_row(i);
-    while (i-- > 0) pages_->hold_again(ObjectHandle::index(pages[i]));
-    return status;
-  }
   PageChain chain;
+  std::uint32_t good = 0;
+  if (count == 1) {
+    good = pages_->let_go(named(pages[0])) ? 1 : 0;
+  } else {
+    good = pages_->let_go_of_all(
+        count, [&](std::uint32_t i) { return named(pages[i]); },
+        [&](std::uint32_t page) { pages_->append(chain, page); });
+  }
+  if (good < count) {
+    give_back(chain);  // what drop_owner() met while it seemed to leave
+    return not_a_page(pages[good], good);
+  }
   for (std::uint32_t i = 0; i < count; ++i) pages_->append(chain, ObjectHandle::index(pages[i]));
   give_back(chain);
   return AKV_OK;
 }
 
+NamedPage ArenaPool::named(akv_page handle) const noexcept {
+  if (ObjectHandle::place(handle) != ObjectHandle::place(Kind::page, place_)) return {};
+  return {ObjectHandle::index(handle), ObjectHandle::generation(handle)};
+}
+
+Status ArenaPool::not_a_page(akv_page handle, std::uint32_t row) const noexcept {
+  const Status status = check_handle(handle, Kind::page);
+  const Status answer = status != AKV_OK ? status : gone(handle, Kind::page);
+  name_row(row);
+  return answer;
+}
+
 Status ArenaPool::read_page(akv_page handle, PageView &out) const noexcept {
   AKV_TRY(check_handle(handle, Kind::page));
-  const std::uint32_t page = ObjectHandle::index(handle);
-  if (page == 0 || page > config_.max_pages) return gone(handle, Kind::page);
-  const PageHold hold = pages_->held(page);
-  out = {pages_->memory().page(page), pages_->owner(page), hold.content};
-  if (hold.kind != PageHold::raw || hold.generation != ObjectHandle::generation(handle) ||
-      pages_->held(page).generation != hold.generation)
-    return gone(handle, Kind::page);
-  return AKV_OK;
+  out.data = pages_->memory().page(ObjectHandle::index(handle));
+  return pages_->read(named(handle), out.owner, out.content) ? AKV_OK : gone(handle, Kind::page);
 }
 
 // -- arenas --

@@ -35,10 +35,10 @@ class ArenaPool {
 
   static Status create(const ArenaPoolConfig &config, Trackers::Ref tracker, std::unique_ptr<ArenaPool> &out) noexcept;
   ~ArenaPool();
-  // The number that handles of this pool carry; set once, before anybody has its handle.
-  void set_place(std::uint32_t place) noexcept {
-    place_ = place;
-    ticket_tag_ = place << 8 | (static_cast<std::uint32_t>(random_number()) & 0xff);
+  // Its handle, whose index all that it hands out carries; set once, before anybody has it.
+  void set_handle(const CacheHandle &handle) noexcept {
+    place_ = handle.index;
+    ticket_tag_ = TicketHandle::tag_of(handle);
   }
 
   const ArenaPoolConfig &config() const noexcept { return config_; }
@@ -85,7 +85,7 @@ class ArenaPool {
     std::uint32_t reserved, in_use, quarantined, fresh;
     std::uint32_t arenas, open_tickets;
     akv_ticket oldest_open, newest;
-    std::uint64_t pops, reused, refused, dropped_arenas, dropped_tensors, abandoned_tickets, table_bytes;
+    std::uint64_t handed_out, reused, refused, dropped_arenas, dropped_tensors, abandoned_tickets, table_bytes;
     ArenaCounts tensors;
   };
   State state() noexcept;
@@ -99,6 +99,8 @@ class ArenaPool {
 
   Status check_handle(std::uint64_t handle, Kind kind) const noexcept;
   Status gone(std::uint64_t handle, Kind kind) const noexcept;
+  NamedPage named(akv_page handle) const noexcept;  // {} if it is no page of this pool
+  Status not_a_page(akv_page handle, std::uint32_t row) const noexcept;
   Status find_arena(akv_arena arena, std::uint32_t &index) const noexcept;
   Status not_extended(akv_tensor tensor, Extended answer, std::uint64_t bytes, std::uint64_t before,
                       std::uint64_t capacity) const noexcept;

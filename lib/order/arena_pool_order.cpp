@@ -42,14 +42,12 @@ void ArenaPool::drop_arena_locked(std::uint32_t index, Dropped &dropped) noexcep
   dropped_tensors_ += counts.tensors;
 }
 
-// Whoever gives such a page back at this moment is told BAD_HANDLE, or was quicker: a hold ends once.
+// Whoever gives such a page back at this moment is told BAD_HANDLE, or was quicker: a hold ends once. A page that is
+// being given back with others comes back with that call, whatever it answers.
 void ArenaPool::drop_raw_pages_locked(std::uint64_t owner, bool everybody, Dropped &dropped) noexcept {
   PageChain chain;
-  for (std::uint32_t page = 1; page <= pages_->free().fresh_used(); ++page) {
-    const PageHold hold = pages_->held(page);
-    if (hold.kind != PageHold::raw || (!everybody && pages_->owner(page) != owner)) continue;
-    if (pages_->let_go(page, hold.generation)) pages_->append(chain, page);
-  }
+  for (std::uint32_t page = 1; page <= pages_->free().fresh_used(); ++page)
+    if (pages_->drop(page, owner, everybody)) pages_->append(chain, page);
   dropped.raw_pages = chain.count;
   dropped.pages += chain.count;
   give_back_locked(chain);
@@ -135,7 +133,7 @@ ArenaPool::State ArenaPool::state() noexcept {
   s.in_use = free.in_use();
   s.reserved = free.reserved();
   s.fresh = s.reserved - std::min(s.reserved, free.fresh_used());
-  s.pops = free.handed_out();
+  s.handed_out = free.handed_out();
   s.reused = pages_->reused();
   s.refused = free.refused();
   s.tensors = arenas_->totals();

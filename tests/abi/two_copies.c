@@ -1,7 +1,8 @@
 /* two_copies.c: two packages of one process bring a library each.
  *
  * Promise: two copies of the library share nothing: a cache of one given to the other is BAD_HANDLE, also when the
- * other has a cache in the same place, and harms neither. Usage: two_copies LIBRARY.
+ * other has a cache in the same place, and harms neither; and so are pages of one's page pool in the other's.
+ * Usage: two_copies LIBRARY.
  * It does not look at copies of different versions.
  */
 #define _POSIX_C_SOURCE 200809L
@@ -18,7 +19,18 @@ typedef struct copy {
   akv_status (*destroy)(akv_cache *);
   akv_status (*audit)(akv_cache *);
   akv_cache *cache;
+  void *library;
 } copy;
+
+/* Its page pool, and a page of that. */
+typedef struct copy_pages {
+  akv_status (*create)(const akv_page_pool_config *, akv_page_pool **);
+  akv_status (*destroy)(akv_page_pool *);
+  akv_status (*acquire)(akv_page_pool *, uint64_t, akv_page *, uint32_t *, uint32_t);
+  akv_status (*release)(akv_page_pool *, const akv_page *, uint32_t);
+  akv_page_pool *pool;
+  akv_page page;
+} copy_pages;
 
 static int failures;
 
@@ -57,7 +69,29 @@ static copy load_copy(const char *path) {
   resolve(library, "akv_cache_create", &result.create);
   resolve(library, "akv_cache_destroy", &result.destroy);
   resolve(library, "akv_cache_audit", &result.audit);
+  result.library = library;
   return result;
+}
+
+/* The same calls in both: each has a pool in its first place, and the page in it that was asked for first. */
+static void exchange_pages(const copy *one, const copy *two) {
+  copy_pages pages[2] = {{0}};
+  for (int i = 0; i < 2; i++) {
+    void *library = i == 0 ? one->library : two->library;
+    resolve(library, "akv_page_pool_create", &pages[i].create);
+    resolve(library, "akv_page_pool_destroy", &pages[i].destroy);
+    resolve(library, "akv_page_acquire", &pages[i].acquire);
+    resolve(library, "akv_page_release", &pages[i].release);
+    expect("create a page pool", pages[i].create(NULL, &pages[i].pool), AKV_OK);
+    expect("acquire a page", pages[i].acquire(pages[i].pool, 1, &pages[i].page, NULL, 1), AKV_OK);
+  }
+  for (int i = 0; i < 2; i++)
+    expect("release of a page of the other copy", pages[i].release(pages[i].pool, &pages[1 - i].page, 1),
+           AKV_ERROR_BAD_HANDLE);
+  for (int i = 0; i < 2; i++) {
+    expect("release of a page", pages[i].release(pages[i].pool, &pages[i].page, 1), AKV_OK);
+    expect("destroy a page pool", pages[i].destroy(pages[i].pool), AKV_OK);
+  }
 }
 
 int main(int argc, char **argv) {
@@ -74,6 +108,7 @@ int main(int argc, char **argv) {
   expect("copy two with a cache of copy one", two.audit(one.cache), AKV_ERROR_BAD_HANDLE);
   expect("copy one with a cache of copy two", one.audit(two.cache), AKV_ERROR_BAD_HANDLE);
   expect("destroy in copy two of a cache of copy one", two.destroy(one.cache), AKV_ERROR_BAD_HANDLE);
+  exchange_pages(&one, &two);
   expect("destroy in copy one", one.destroy(one.cache), AKV_OK);
   expect("destroy in copy two", two.destroy(two.cache), AKV_OK);
   if (failures == 0) puts("two_copies: each answers BAD_HANDLE to the other's cache");

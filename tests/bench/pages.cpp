@@ -152,12 +152,13 @@ void extends(akv_page_pool *pool) {
                     }};
   using Entry = akv::TensorEntry<akv::StdAtomics>;
   Entry entry;
-  std::atomic<std::uint32_t> generation{7};
+  akv::ArenaLife<akv::StdAtomics> arena_life;
+  arena_life.begin(7, 1);
   entry.begin(7, 0, 1u << 31);
   const Side bare = {"lib: TensorEntry::extend", [&](std::uint32_t times) {
                        std::uint64_t before = 0, capacity = 0;
                        for (std::uint32_t i = 0; i < times; ++i)
-                         if (entry.extend(generation, 7, 16, before, capacity) != akv::Extended::done) std::exit(1);
+                         if (entry.extend(arena_life, 7, 16, before, capacity) != akv::Extended::done) std::exit(1);
                      }};
   const Side api = {"API: akv_tensor_extend", [&](std::uint32_t times) {
                       for (std::uint32_t i = 0; i < times; ++i) {

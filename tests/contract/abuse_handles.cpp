@@ -332,6 +332,21 @@ TEST_CASE("abuse: a cache place that is used again never answers to old handles,
   CHECK(now.tokens(live) == Tokens({7, 8}));
 }
 
+TEST_CASE("abuse: D6 a ticket of a destroyed cache is never one of its next 200 successors") {
+  std::vector<akv_ticket> old;
+  for (int i = 0; i < 200; ++i) {
+    Cache cache;
+    const akv_ticket mine = cache.open_ticket();
+    for (const akv_ticket ticket : old) {
+      std::uint32_t state = 0;
+      REQUIRE(akv_ticket_read(cache, ticket, &state) == AKV_ERROR_BAD_HANDLE);
+      REQUIRE(akv_ticket_retire(cache, ticket) == AKV_ERROR_BAD_HANDLE);
+    }
+    cache.retire(mine);
+    old.push_back(mine);
+  }
+}
+
 TEST_CASE("abuse: destroying twice is BAD_HANDLE, destroying NULL is fine") {
   akv_cache *cache = nullptr;
   OK(akv_cache_create(nullptr, &cache));

@@ -192,6 +192,22 @@ TEST_CASE("abuse: D6 things of a destroyed pool never reach those of the pool th
   }
 }
 
+TEST_CASE("abuse: D6 a ticket of a destroyed pool is never one of its next 200 successors") {
+  std::vector<akv_ticket> old;
+  for (int i = 0; i < 200; ++i) {
+    const PagePool pool;
+    for (const akv_ticket ticket : old) {
+      std::uint32_t state = 0;
+      REQUIRE(akv_page_pool_ticket_read(pool, ticket, &state) == AKV_ERROR_BAD_HANDLE);
+      REQUIRE(akv_page_pool_ticket_retire(pool, ticket) == AKV_ERROR_BAD_HANDLE);
+    }
+    const akv_ticket mine = pool.open_ticket();
+    for (const akv_ticket ticket : old) REQUIRE(akv_page_pool_ticket_retire(pool, ticket) == AKV_ERROR_BAD_HANDLE);
+    pool.retire(mine);
+    old.push_back(mine);
+  }
+}
+
 TEST_CASE("abuse: configurations of a pool that make no sense are refused, and say why") {
   const auto refuse = [](akv_status wanted, const std::function<void(akv_page_pool_config &)> &bend) {
     akv_page_pool_config config = AKV_PAGE_POOL_CONFIG_INIT;

@@ -3,6 +3,7 @@
 #include "pool_fixture.hpp"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <random>
@@ -395,6 +396,56 @@ TEST_CASE("arena: E4 a pool with a tracker records what it reserves, and a limit
   OK(akv_page_pool_destroy(pool));
   CHECK(bytes() == 0);
   OK(akv_tracker_destroy(tracker));
+}
+
+TEST_CASE("arena: E4 the caller's memory is not recorded a second time: its owner has recorded it") {
+  alignas(256) static unsigned char memory[4 * 4096];
+  akv_tracker *tracker = nullptr;
+  OK(akv_tracker_create(nullptr, &tracker));
+  const akv_allocation mine = {AKV_DEVICE_HOST, AKV_PURPOSE_KV_CACHE, sizeof memory};
+  akv_memory_record record = AKV_NONE;
+  OK(akv_tracker_record(tracker, &mine, sizeof mine, 1, &record));
+  akv_page_pool_config config = AKV_PAGE_POOL_CONFIG_INIT;
+  config.page_bytes = 4096;
+  config.num_pages = 2;
+  config.max_pages = 4;
+  config.memory = memory;
+  config.memory_bytes = sizeof memory;
+  config.tracker = tracker;
+  akv_page_pool *pool = nullptr;
+  OK(akv_page_pool_create(&config, &pool));
+  OK(akv_page_pool_reserve(pool, 4));
+  akv_memory_totals totals = AKV_MEMORY_TOTALS_INIT;
+  OK(akv_tracker_read_totals(tracker, AKV_UNSET, AKV_UNSET, &totals));
+  CHECK((totals.bytes == sizeof memory && totals.peak_bytes == sizeof memory && totals.records == 1));
+  OK(akv_tracker_destroy(tracker));  // the pool has nothing to do with it
+  OK(akv_page_pool_destroy(pool));
+}
+
+TEST_CASE(
+    "arena: A2 with PREFAULT all memory of a page is there once it is reserved, however pages lie in the system's") {
+  const auto granule = static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
+  for (const std::uint64_t page_bytes : {std::uint64_t{3840}, std::uint64_t{256}, 3 * granule, granule + 256}) {
+    akv_page_pool_config config = AKV_PAGE_POOL_CONFIG_INIT;
+    config.page_bytes = page_bytes;
+    config.num_pages = 1;
+    config.max_pages = 64;
+    config.flags = AKV_PAGE_POOL_PREFAULT;
+    akv_page_pool *pool = nullptr;
+    OK(akv_page_pool_create(&config, &pool));
+    OK(akv_page_pool_read_config(pool, &config));
+    for (std::uint32_t pages = 1; pages <= 40; ++pages) {
+      OK(akv_page_pool_reserve(pool, pages));
+      const std::uint64_t count = (pages * page_bytes + granule - 1) / granule;
+      std::vector<unsigned char> there(count);
+      REQUIRE(mincore(config.memory, count * granule, there.data()) == 0);
+      std::uint64_t missing = 0;
+      for (const unsigned char one : there) missing += (one & 1) == 0;
+      INFO(pages << " pages of " << page_bytes << " bytes");
+      REQUIRE(missing == 0);
+    }
+    OK(akv_page_pool_destroy(pool));
+  }
 }
 
 // 500 to 32,000 tokens of 1 KiB each (the two tensors of a layer are one here), until the first refusal.

@@ -131,6 +131,27 @@ TEST_CASE("model: A6 case, separators, an owner and words like instruct do not c
     CHECK(presets.insert(found(akv_model_name(i)).preset).second);
 }
 
+TEST_CASE("model: A6 a family or series by its name alone is the model that the header tells") {
+  const char *const known[][2] = {
+      {"DeepSeek", "DeepSeek-V3"},    {"Falcon", "Falcon-7B"},        {"Gemma", "Gemma-3-4B"},
+      {"Gemma 3", "Gemma-3-4B"},      {"Gemma 2", "Gemma-2-9B"},      {"Llama", "Llama-3.1-8B"},
+      {"LLaMA 2", "Llama-2-7B"},      {"Llama 3", "Llama-3-8B"},      {"Llama 3.1", "Llama-3.1-8B"},
+      {"Llama 3.2", "Llama-3.2-1B"},  {"Llama-3.3", "Llama-3.1-70B"}, {"Mistral", "Mistral-7B"},
+      {"mixtral", "Mixtral-8x7B"},    {"Phi", "Phi-3-mini"},          {"phi-3", "Phi-3-mini"},
+      {"Phi 3.5", "Phi-3-mini-128k"}, {"Qwen", "Qwen2.5-7B"},         {"Qwen2", "Qwen2.5-7B"},
+      {"QWEN_2.5", "Qwen2.5-7B"},     {"Qwen3", "Qwen3-8B"},          {"SmolLM2", "SmolLM2-1.7B"},
+  };
+  for (const auto &[name, preset] : known) {
+    INFO(name);
+    CHECK(akv_model_name(found(name).preset) == std::string(preset));
+  }
+  // Every family that has a preset, by the name it is told with.
+  std::set<std::uint32_t> families;
+  for (std::uint32_t i = 1; akv_model_name(i) != nullptr; ++i) families.insert(found(akv_model_name(i)).family);
+  for (const std::uint32_t family : families) CHECK(found(akv_family_name(family)).family == family);
+  CHECK(families.size() == 8);
+}
+
 TEST_CASE("model: A6 a name that is not there is NOT_FOUND, and one that comes close is told") {
   akv_model model = AKV_MODEL_INIT;
   const auto refused = [&](const std::string &name, const char *told) {
@@ -139,7 +160,7 @@ TEST_CASE("model: A6 a name that is not there is NOT_FOUND, and one that comes c
     CHECK(last_error().find(told) != std::string::npos);
     CHECK(last_error().find("akv_model_name() tells all 39") != std::string::npos);
   };
-  refused("mistral", "Mistral-7B");
+  refused("mistrel", "Mistral-7B");
   refused("llama-3-8", "Llama-3-8B");
   refused("qwen3-7b", "Qwen3-4B");
   refused("SmolLM2-360M", "SmolLM2-135M");

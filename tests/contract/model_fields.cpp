@@ -176,7 +176,9 @@ TEST_CASE("fields: A6 windows by a list, a pattern, a first layer, or all; other
   refused(f, AKV_ERROR_INVALID_ARGUMENT, "layer_types has 5 elements, num_hidden_layers is 4");
   f.num_layer_types = 4;
   f.num_other_layers = 2;
-  refused(f, AKV_ERROR_UNSUPPORTED, "2 of layer_types");
+  refused(f, AKV_ERROR_UNSUPPORTED, "2 of 4 layers");
+  f.num_layer_types = 0;  // whoever says it in another way
+  refused(f, AKV_ERROR_UNSUPPORTED, "2 of 4 layers");
   f = fields("cohere2", 10, 8, 8, 64);
   f.sliding_window = 128;
   f.sliding_window_pattern = 4;
@@ -200,4 +202,19 @@ TEST_CASE("fields: A6 windows by a list, a pattern, a first layer, or all; other
   f.num_hidden_layers = 256;
   const akv_model model = understood(f);
   for (const std::uint64_t word : model.window_layers) CHECK(word == 0x5555555555555555ull);
+}
+
+TEST_CASE("fields: A6 model types with layers without K/V are refused by name, unless layer_types has none of them") {
+  for (const char *type :
+       {"jamba", "qwen3_next", "bamba", "nemotron_h", "recurrent_gemma", "zamba2", "lfm2", "mamba"}) {
+    akv_model_fields f = fields(type, 4, 8, 8, 64);
+    refused(f, AKV_ERROR_UNSUPPORTED, type);
+    refused(f, AKV_ERROR_UNSUPPORTED, "layers without K/V");
+    f.num_layer_types = 4;
+    CHECK(understood(f).num_layers == 4);
+    f.num_other_layers = 3;
+    refused(f, AKV_ERROR_UNSUPPORTED, "3 of 4 layers");
+  }
+  for (const char *type : {"qwen3", "gemma3", "falcon", "falcon_h1", "mambas"})
+    CHECK(understood(fields(type, 4, 8, 8, 64)).num_layers == 4);
 }

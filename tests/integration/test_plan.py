@@ -1,5 +1,6 @@
 """test_plan.py: what `arenakv plan` tells of models by name and of config.json files, kind ones and hostile ones."""
 import json
+import os
 import unittest
 from typing import Any
 
@@ -70,6 +71,12 @@ class Names(command.CommandTest):
             self.assertIn(f"{model['model']} ", done.stdout)
             self.assertEqual(plan("--model", model["model"], "--context", 1)["bytes_per_sequence"],
                              model["bytes_per_token"])
+
+    def test_a_family_is_its_model_that_is_used_most(self) -> None:
+        """A6: and the answer names it."""
+        for family, name in (("mistral", "Mistral-7B"), ("Qwen", "Qwen2.5-7B"), ("LLaMA 2", "Llama-2-7B")):
+            self.assertEqual(plan("--model", family, "--context", 10), plan("--model", name, "--context", 10))
+            self.assertEqual(plan("--model", family)["model"], name)
 
     def test_an_unknown_name_is_told_with_one_that_comes_close(self) -> None:
         self.refused(2, ["--model", "'mistrel-7b'", "Mistral-7B", "--list"], "plan", "--model", "mistrel-7b")
@@ -231,6 +238,43 @@ class ConfigJson(command.CommandTest):
         self.refused(2, ["--context is missing"], "plan", "--model",
                      self.config({"n_layer": 1, "n_head": 1, "n_embd": 1}))
 
+    def test_a_path_that_exists_is_no_name(self) -> None:
+        """A6: models/Mistral-7B is the folder, where there is one; without it, a name with an owner."""
+        self.assertEqual(plan("--model", "models/Mistral-7B")["model"], "Mistral-7B")
+        folder = self.folder / "models" / "Mistral-7B"
+        folder.mkdir(parents=True)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(self.folder)
+        self.refused(1, ["No such file", "models/Mistral-7B/config.json"], "plan", "--model", "models/Mistral-7B")
+        (folder / "config.json").write_text(json.dumps({**MISTRAL, "num_hidden_layers": 3}))
+        numbers = plan("--model", "models/Mistral-7B")
+        self.assertEqual((numbers["model"], numbers["layers"]), ("models/Mistral-7B", 3))
+        os.chdir(self.folder / "models")
+        self.assertEqual(plan("--model", "Mistral-7B")["layers"], 32)  # without a '/' it is a name
+        self.assertEqual(plan("--model", "./Mistral-7B")["layers"], 3)
+
+    def test_layers_without_attention_are_refused_by_the_key_that_tells_of_them(self) -> None:
+        """A6: Jamba, Qwen3-Next, Bamba, Nemotron-H, RecurrentGemma, Zamba2: never sized as if all layers had K/V."""
+        jamba = {**MISTRAL, "model_type": "jamba", "attn_layer_period": 8, "attn_layer_offset": 4}
+        self.bad(jamba, "attn_layer_period leaves 28 of 32 layers without attention")
+        self.bad({**MISTRAL, "attn_layer_period": 5, "attn_layer_offset": 1}, "attn_layer_period leaves 25 of 32")
+        self.bad({**MISTRAL, "attn_layer_period": 5, "attn_layer_offset": 99}, "attn_layer_period leaves 32 of 32")
+        self.bad({**MISTRAL, "full_attention_interval": 4}, "full_attention_interval leaves 24 of 32 layers")
+        self.bad({**MISTRAL, "model_type": "qwen3_next"}, "model_type qwen3_next has layers without K/V")
+        self.bad({**MISTRAL, "attn_layer_indices": [9, 18, 27]}, "attn_layer_indices leaves 29 of 32 layers")
+        self.bad({**MISTRAL, "hybrid_override_pattern": "M-M*" * 8}, "hybrid_override_pattern leaves 24 of 32 layers")
+        self.bad({**MISTRAL, "block_types": ["recurrent", "recurrent", "attention"]}, "block_types leaves 22 of 32")
+        self.bad({**MISTRAL, "layers_block_type": ["mamba", "attention"] * 16}, "layers_block_type leaves 16 of 32")
+        self.bad({"text_config": {**MISTRAL, "full_attention_interval": 2}}, "text_config.full_attention_interval leaves 16")
+        for same in ({"attn_layer_period": 1}, {"full_attention_interval": 1}, {"attn_layer_indices": list(range(32))},
+                     {"hybrid_override_pattern": "*" * 32}, {"block_types": ["attention"]}, {"layers_block_type": []},
+                     {"attn_layer_indices": None}, {"layer_types": ["attention"] * 32, "full_attention_interval": 4}):
+            self.assertEqual(self.read({**MISTRAL, **same}), self.read(MISTRAL), same)
+        self.bad({**MISTRAL, "attn_layer_period": 0}, "attn_layer_period is '0'", "from 1")
+        self.bad({**MISTRAL, "attn_layer_indices": [32]}, "attn_layer_indices is '32'", "below 32")
+        self.bad({**MISTRAL, "attn_layer_indices": 5}, "attn_layer_indices is '5'", "an array of whole numbers")
+        self.bad({**MISTRAL, "hybrid_override_pattern": 7}, "hybrid_override_pattern is '7'", "a text")
+
     def test_what_is_missing_is_named(self) -> None:
         for key in ("num_hidden_layers", "num_attention_heads", "hidden_size"):
             self.bad({k: v for k, v in MISTRAL.items() if k != key}, key)
@@ -254,7 +298,7 @@ class ConfigJson(command.CommandTest):
         self.bad({**MISTRAL, "layer_types": [1] * 32}, "layer_types is '1'")
         self.bad({**MISTRAL, "layer_types": ["full_attention"] * 31}, "layer_types has 31 elements")
         self.bad({**MISTRAL, "layer_types": ["full_attention"] * 70000}, "layer_types is '70000'")
-        self.bad({**MISTRAL, "layer_types": ["linear_attention", "full_attention"] * 16}, "16 of layer_types")
+        self.bad({**MISTRAL, "layer_types": ["linear_attention", "full_attention"] * 16}, "16 of 32 layers")
         self.bad({"text_config": 5}, "text_config is '5'", "an object")
         self.bad({"text_config": {**MISTRAL, "num_hidden_layers": -2}}, "text_config.num_hidden_layers is '-2'")
         self.bad({**MISTRAL, "hidden_size": "\x1b[2J\u00e9"}, "hidden_size is")

@@ -2,7 +2,8 @@
 // It knows sizes and counts; not who asks.
 //
 // malloc() and its relatives are defined here, in the program, so that libc's, the loader's and the C++ library's calls
-// come here as well. mmap() and munmap() are renamed by the linker (--wrap) in the library's objects.
+// come here as well. mmap(), munmap() and mprotect(), by which a reservation gets its memory, are renamed by the linker
+// (--wrap) in the library's objects.
 #include "failing_memory.hpp"
 
 #include <sys/mman.h>
@@ -102,6 +103,8 @@ int __real_munmap(void *, std::size_t);
 void *__wrap_mmap(void *, std::size_t, int, int, int, off_t);
 void *__wrap_mmap64(void *, std::size_t, int, int, int, off64_t);
 int __wrap_munmap(void *, std::size_t);
+int __real_mprotect(void *, std::size_t, int);
+int __wrap_mprotect(void *, std::size_t, int);
 
 void *__wrap_mmap(void *at, std::size_t size, int protection, int flags, int file, off_t offset) {
   return fails() ? MAP_FAILED : mapped(__real_mmap(at, size, protection, flags, file, offset), size);
@@ -116,6 +119,10 @@ int __wrap_munmap(void *memory, std::size_t size) {
     akv::stress::mapped_bytes.fetch_sub(static_cast<std::int64_t>(size), std::memory_order_relaxed);
   }
   return result;
+}
+
+int __wrap_mprotect(void *memory, std::size_t size, int protection) {
+  return fails() ? -1 : __real_mprotect(memory, size, protection);
 }
 
 #if COUNTED == COUNT_ALL

@@ -1,5 +1,5 @@
 // failing_memory.hpp: memory that fails when it is told to: every allocation of this process goes through here, and
-// every mapping of the library. It knows sizes and counts; not who asks.
+// every mapping of the library, and every opening of one. It knows sizes and counts; not who asks.
 //
 // The n-th allocation of a thread that was armed fails, once or with all that follow it. What was handed out and not
 // given back is counted, so that a leak shows.

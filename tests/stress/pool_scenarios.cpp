@@ -64,6 +64,30 @@ void with_a_tracker(Trial &trial) {
   Trial::ok(akv_tracker_destroy(tracker), "destroy the tracker");
 }
 
+// What was asked for and not to be had is in no sum, and in no peak.
+void reserve_with_a_tracker(Trial &trial) {
+  akv_tracker *tracker = nullptr;
+  Trial::ok(akv_tracker_create(nullptr, &tracker), "create a tracker");
+  akv_page_pool_config config = small();
+  config.tracker = tracker;
+  akv_page_pool *pool = nullptr;
+  Trial::ok(akv_page_pool_create(&config, &pool), "create a page pool");
+  const auto check_totals = [tracker](std::uint64_t bytes) {
+    akv_memory_totals totals = AKV_MEMORY_TOTALS_INIT;
+    Trial::ok(akv_tracker_read_totals(tracker, AKV_UNSET, AKV_UNSET, &totals), "read_totals");
+    if (totals.bytes != bytes || totals.peak_bytes != bytes || totals.records != 1)
+      Trial::fail("%llu bytes are recorded, %llu at the peak", static_cast<unsigned long long>(totals.bytes),
+                  static_cast<unsigned long long>(totals.peak_bytes));
+  };
+  trial.try_call([&] {
+    const akv_status status = akv_page_pool_reserve(pool, 8);
+    check_totals(status == AKV_OK ? 8 * config.page_bytes : 4 * config.page_bytes);
+    return status;
+  });
+  destroy(pool);
+  Trial::ok(akv_tracker_destroy(tracker), "destroy the tracker");
+}
+
 void a_tracker(Trial &trial) {
   akv_tracker *tracker = nullptr;
   trial.try_call([&] { return akv_tracker_create(nullptr, &tracker); });
@@ -98,7 +122,7 @@ void a_whole_life_on_a_new_thread(Trial &trial) {
   std::thread([&] { live(trial, pool); }).join();
 }
 
-// Growing touches what was reserved; a drop unmaps nothing.
+// What is there needs no reserving; a drop unmaps nothing.
 void setup_calls_without_need(Trial &trial) {
   const akv_page_pool_config config = small();
   akv_page_pool *pool = nullptr;
@@ -108,7 +132,7 @@ void setup_calls_without_need(Trial &trial) {
   const Outstanding before = outstanding();
   akv_dropped dropped = AKV_DROPPED_INIT;
   arm(1, true);
-  const akv_status statuses[] = {akv_page_pool_reserve(pool, 8), akv_page_pool_drop_owner(pool, 1, &dropped),
+  const akv_status statuses[] = {akv_page_pool_reserve(pool, 4), akv_page_pool_drop_owner(pool, 1, &dropped),
                                  akv_page_pool_drop_all(pool, &dropped)};
   check_quiet(trial, disarm());
   for (const akv_status status : statuses) Trial::ok(status, "a SETUP call");
@@ -126,6 +150,7 @@ const Scenario kPoolScenarios[] = {
     {"pool: create, prefault", prefault, true},
     {"pool: create, huge pages", huge_pages, true},
     {"pool: create with a tracker", with_a_tracker, true},
+    {"pool: reserve with a tracker", reserve_with_a_tracker, true},
     {"pool: create a tracker", a_tracker, true},
     {"pool: create on a new thread", on_a_new_thread, true},
     {"pool: quiet: a whole life of META calls", a_whole_life, false},

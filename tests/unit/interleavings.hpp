@@ -85,6 +85,7 @@ class CheckedAtomic {
     return static_cast<T>(checker::read_modify_write(
         location_, [value](std::uint64_t before) { return static_cast<T>(before + value); }, order));
   }
+  T fetch_sub(T value, std::memory_order order) { return fetch_add(static_cast<T>(T{0} - value), order); }
   bool compare_exchange_weak(T &expected, T desired, std::memory_order success, std::memory_order failure) {
     std::uint64_t wide = expected;
     const bool done = checker::compare_exchange(location_, wide, desired, success, failure, sizeof(T) == 8);

@@ -2,6 +2,7 @@
 // It knows mem/memory_tracker.hpp.
 #include "mem/memory_tracker.hpp"
 
+#include <atomic>
 #include <map>
 #include <random>
 #include <thread>
@@ -54,7 +55,7 @@ TEST_CASE("tracker: E4 sums by device and purpose are those of what is there; pe
     }
     for (const std::uint32_t device : {0u, 1u, 2u, AKV_UNSET})
       for (const std::uint32_t purpose : {0u, 3u, 5u, AKV_UNSET}) {
-        const MemoryTracker::Sums sums = tracker.sums(device, purpose);
+        const MemoryTracker::Totals sums = tracker.totals(device, purpose);
         std::uint64_t &peak = peaks[{device, purpose}];
         peak = std::max(peak, sum(device, purpose));
         REQUIRE(sums.bytes == sum(device, purpose));
@@ -72,16 +73,68 @@ TEST_CASE("tracker: E4 a limit counts all rows of a call together, and a refused
   std::vector<std::uint64_t> records, more;
   REQUIRE(record(tracker, {{1, 0, 60}, {0, 0, 1000}}, records) == AKV_OK);
   CHECK(record(tracker, {{1, 1, 20}, {1, 1, 21}}, more) == AKV_ERROR_NO_CAPACITY);
-  CHECK((tracker.sums(1, AKV_UNSET).bytes == 60 && tracker.sums(1, AKV_UNSET).peak_bytes == 60));
+  CHECK((tracker.totals(1, AKV_UNSET).bytes == 60 && tracker.totals(1, AKV_UNSET).peak_bytes == 60));
   REQUIRE(record(tracker, {{1, 1, 20}, {1, 1, 20}}, more) == AKV_OK);
-  CHECK(tracker.grow(records[0], 1) == AKV_ERROR_NO_CAPACITY);
-  CHECK(tracker.grow(records[1], 1) == AKV_OK);
-  CHECK(tracker.sums(0, 0).bytes == 1001);
+  CHECK(tracker.claim({1, 0, 1}, false) == AKV_ERROR_NO_CAPACITY);
+  REQUIRE(tracker.claim({0, 0, 1}, false) == AKV_OK);
+  tracker.settle({0, 0, 1}, true, records[1]);
+  CHECK(tracker.totals(0, 0).bytes == 1001);
   const std::uint64_t twice[] = {more[0], more[1], more[0]};
   CHECK(tracker.forget(twice, 3) == AKV_ERROR_BAD_HANDLE);
-  CHECK(tracker.sums(1, 1).bytes == 40);
+  CHECK(tracker.totals(1, 1).bytes == 40);
   CHECK(tracker.forget(twice, 2) == AKV_OK);
-  CHECK(tracker.refused() == 2);
+  CHECK(tracker.totals(AKV_UNSET, AKV_UNSET).refused == 2);
+}
+
+TEST_CASE("tracker: E4 memory that is asked for counts against the limit, and in sums and peaks when it is there") {
+  MemoryTracker tracker;
+  REQUIRE(tracker.allocate(2) == AKV_OK);
+  tracker.set_limit(0, 100);
+  const auto bytes = [&] { return tracker.totals(AKV_UNSET, AKV_UNSET); };
+  std::uint64_t pool = 0;
+  std::vector<std::uint64_t> records;
+  REQUIRE(tracker.claim({0, 1, 60}, true) == AKV_OK);
+  CHECK((bytes().bytes == 0 && bytes().peak_bytes == 0 && bytes().records == 0 && bytes().allocations == 0));
+  CHECK(record(tracker, {{0, 1, 41}}, records) == AKV_ERROR_NO_CAPACITY);
+  CHECK(record(tracker, {{1, 1, 1}, {1, 1, 1}}, records) == AKV_ERROR_NO_OBJECTS);  // it will have one of the two
+  tracker.settle({0, 1, 60}, false, pool);
+  CHECK((bytes().bytes == 0 && bytes().peak_bytes == 0 && bytes().frees == 0 && pool == 0));
+  REQUIRE(record(tracker, {{0, 1, 100}, {1, 1, 1}}, records) == AKV_OK);
+  REQUIRE(tracker.forget(records.data(), 2) == AKV_OK);
+  REQUIRE(tracker.claim({0, 1, 60}, true) == AKV_OK);
+  tracker.settle({0, 1, 60}, true, pool);
+  CHECK((bytes().bytes == 60 && bytes().records == 1));
+  REQUIRE(tracker.claim({0, 1, 40}, false) == AKV_OK);
+  tracker.settle({0, 1, 40}, false, pool);
+  CHECK((bytes().bytes == 60 && tracker.totals(0, 1).peak_bytes == 100));
+  REQUIRE(tracker.claim({0, 1, 30}, false) == AKV_OK);
+  tracker.settle({0, 1, 30}, true, pool);
+  CHECK((bytes().bytes == 90 && bytes().records == 1 && bytes().allocations == 3));
+  REQUIRE(tracker.forget(&pool, 1) == AKV_OK);
+  CHECK(bytes().bytes == 0);
+}
+
+// A record is there only while the limit is high: whoever reads one and the other at different moments sees it.
+TEST_CASE("tracker: E4 all totals that are read together are of one moment") {
+  MemoryTracker tracker;
+  REQUIRE(tracker.allocate(8) == AKV_OK);
+  std::atomic<bool> stop{false};
+  std::thread writer([&] {
+    std::vector<std::uint64_t> records;
+    for (int round = 0; round < 20000; ++round) {
+      tracker.set_limit(0, 100);
+      if (record(tracker, {{0, 1, 50}}, records) != AKV_OK || tracker.forget(records.data(), 1) != AKV_OK) std::abort();
+      tracker.set_limit(0, 10);
+    }
+    stop = true;
+  });
+  std::uint64_t torn = 0;
+  while (!stop) {
+    const MemoryTracker::Totals all = tracker.totals(0, AKV_UNSET);
+    torn += all.bytes > all.limit && all.limit != 0;
+  }
+  writer.join();
+  CHECK(torn == 0);
 }
 
 TEST_CASE("tracker: E4 many threads record and free, and every sum ends at what is left") {
@@ -97,6 +150,6 @@ TEST_CASE("tracker: E4 many threads record and free, and every sum ends at what 
       }
     });
   for (std::thread &thread : threads) thread.join();
-  const MemoryTracker::Sums all = tracker.sums(AKV_UNSET, AKV_UNSET);
+  const MemoryTracker::Totals all = tracker.totals(AKV_UNSET, AKV_UNSET);
   CHECK((all.bytes == 4 && all.records == 4 && all.allocations == 16000 && all.frees == 15996));
 }

@@ -76,8 +76,9 @@ constexpr char kPlanHelp[] = R"(usage: arenakv plan --model NAME|FILE [flags]
 What the K/V of a model take, to the byte; in blocks, what so many sequences take, and how many fit into a memory.
 
 of what
-  --model NAME        a model by name, as mistral-7b or meta-llama/Llama-3.1-8B-Instruct; --list shows all. Or the
-                      config.json of a Hugging Face model, or the folder it is in
+  --model NAME        a model by name, as mistral-7b or meta-llama/Llama-3.1-8B-Instruct (--list shows all); a family by
+                      its name, as qwen3, is its model that is used most. Or the config.json of a Hugging Face model, or
+                      the folder it is in: what has a '/' in it and exists is that, never a name
   --context N         tokens of a sequence, 1 to 2147483647; default the model's longest
   --dtype DTYPE       of K/V: f32, f16, bf16, f8, i8, i4 (without scales); default the model's
   --layers N          cache so many of its layers only, 1 to 65535; default all

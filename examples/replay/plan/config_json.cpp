@@ -4,6 +4,7 @@
 #include "cache.hpp"
 #include "error.hpp"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -114,6 +115,27 @@ class Object {
     return result;
   }
 
+  // An array of whole numbers below `end`, empty if there is none.
+  std::set<std::uint32_t> numbers(const char *name, std::uint32_t end) const {
+    const Json *const found = find(name);
+    if (found == nullptr) return {};
+    const std::string must = "an array of whole numbers below " + std::to_string(end);
+    std::set<std::uint32_t> result;
+    if (!found->is_array()) refuse(name, *found, must);
+    for (const Json &element : *found) {
+      if (!element.is_number_unsigned() || element.get<std::uint64_t>() >= end) refuse(name, element, must);
+      result.insert(element.get<std::uint32_t>());
+    }
+    return result;
+  }
+
+  // `name` says that so many of the layers have attention.
+  void require_all(const char *name, std::uint32_t attention, std::uint32_t layers) const {
+    if (attention == layers) return;
+    throw Failure(place_ + name + " leaves " + std::to_string(layers - attention) + " of " + std::to_string(layers) +
+                  " layers without attention: layers without K/V are not supported");
+  }
+
   [[noreturn]] void refuse(const std::string &name, const Json &value, const std::string &must) const {
     const std::string shown = value.dump(-1, ' ', true, Json::error_handler_t::replace);
     throw Failure(place_ + name + " is " + quoted(shown) + ", must be " + must);
@@ -134,9 +156,35 @@ void read_layer_types(const Object &object, akv_model_fields &fields) {
   if (types.size() > 65535) object.refuse("layer_types", Json(types.size()), "an array of up to 65535 texts");
   fields.num_layer_types = static_cast<std::uint32_t>(types.size());
   for (std::size_t layer = 0; layer < types.size(); ++layer) {
-    if (types[layer] == "full_attention") continue;
+    if (types[layer] == "full_attention" || types[layer] == "attention") continue;
     if (types[layer] != "sliding_attention" && types[layer] != "chunked_attention") ++fields.num_other_layers;
     else if (layer < AKV_MAX_WINDOW_LAYERS) fields.sliding_layers[layer / 64] |= std::uint64_t{1} << layer % 64;
+  }
+}
+
+// What models with other layers write instead of layer_types: Jamba, Qwen3-Next, Bamba, Nemotron-H, RecurrentGemma and
+// Zamba, and whoever does as they do.
+void refuse_other_layers(const Object &object, std::uint32_t layers) {
+  if (object.has("attn_layer_period")) {
+    const std::uint32_t period = object.number({"attn_layer_period"}), first = object.number({"attn_layer_offset"}, 0);
+    object.require_all("attn_layer_period", first < layers ? (layers - first - 1) / period + 1 : 0, layers);
+  }
+  if (object.has("full_attention_interval"))
+    object.require_all("full_attention_interval", layers / object.number({"full_attention_interval"}), layers);
+  if (object.has("attn_layer_indices"))
+    object.require_all("attn_layer_indices",
+                       static_cast<std::uint32_t>(object.numbers("attn_layer_indices", layers).size()), layers);
+  if (object.has("hybrid_override_pattern")) {
+    const std::string pattern = object.text({"hybrid_override_pattern"});
+    const auto attention = static_cast<std::uint32_t>(std::count(pattern.begin(), pattern.end(), '*'));
+    object.require_all("hybrid_override_pattern", std::min(attention, layers), layers);
+  }
+  for (const char *name : {"block_types", "layers_block_type"}) {
+    const std::vector<std::string> types = object.texts(name);  // the first of the two is repeated
+    std::uint32_t attention = 0;
+    for (std::uint32_t layer = 0; layer < layers && !types.empty(); ++layer)
+      attention += types[layer % types.size()] == "attention";
+    if (!types.empty()) object.require_all(name, attention, layers);
   }
 }
 
@@ -169,6 +217,7 @@ akv_model model_of(const Json &json) {
   f.max_window_layers = object.number({"max_window_layers"}, 0);
   f.sliding_window_pattern = object.number({"sliding_window_pattern", "_sliding_window_pattern"});
   read_layer_types(object, f);
+  if (f.num_layer_types == 0) refuse_other_layers(object, f.num_hidden_layers);
   akv_model model = AKV_MODEL_INIT;
   check(akv_model_from_fields(&f, &model), "akv_model_from_fields");
   return model;

@@ -1,4 +1,5 @@
-// find_model.hpp: a model as a flag names it: one that the library knows, or a config.json. It knows no other flag.
+// find_model.hpp: a model as a flag names it: one that the library knows, or a config.json. A path with a '/' that
+// exists is never a name. It knows no other flag.
 #pragma once
 
 #include "arenakv.h"
