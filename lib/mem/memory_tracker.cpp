@@ -132,7 +132,7 @@ void MemoryTracker::settle(const Allocation &a, bool is_there, std::uint64_t &re
   if (!is_there) return;
   if (record == 0) {
     record = place_locked(a);
-  } else {
+  } else if (living_locked(record)) {  // or somebody has guessed its number and freed it
     records_[index_of(record)].bytes += a.bytes;
     add_locked(a);
   }

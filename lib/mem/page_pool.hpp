@@ -103,13 +103,13 @@ class PagePool {
   }
   std::uint32_t max_pages() const noexcept { return static_cast<std::uint32_t>(records_.count) - 1; }
 
-  // A number that no hold of any pool has had before (in four billion). Threads draw many at a time: they would meet
-  // here with every page.
-  // Each copy of the library begins at a number of its own.
+  // Each copy of the library begins at a number of its own: a page of another copy is none of this one.
   static void begin_generations() noexcept {
     static const std::uint32_t first = numbers_.fetch_add(static_cast<std::uint32_t>(random_number()));
     static_cast<void>(first);
   }
+  // A number that no hold of any pool has had before (in four billion). Threads draw many at a time: they would meet
+  // here with every page.
   static std::uint32_t next_generation() noexcept {
     if (next_number_ == end_of_numbers_) {
       next_number_ = numbers_.fetch_add(kNumbersDrawn, std::memory_order_relaxed);
