@@ -108,7 +108,7 @@ struct Moving {
     Interrupted::somebody = nullptr;
     return got;
   }
-  std::vector<Free::Link> links{4};
+  std::vector<Free::Link> links = std::vector<Free::Link>(4);  // {4} would be one link
   Free free{links.data()};
   std::mt19937 random;
   std::uint32_t his = 0, moves = 0;
