@@ -67,9 +67,9 @@ inline Status read_options(const akv_sequence_options *from, akv_sequence_option
   to = AKV_SEQUENCE_OPTIONS_INIT;
   if (from != nullptr)
     if (Status status = read_struct(from, to, kOptionsV1); status != AKV_OK) return status;
-  if (Status status = check_flags(to.flags, AKV_SEQUENCE_COMMITTED | AKV_SEQUENCE_PARTIAL | AKV_SEQUENCE_PREFIX_ONLY |
-                                                AKV_SEQUENCE_NO_MATCH | AKV_SEQUENCE_NO_PUBLISH |
-                                                AKV_SEQUENCE_CONTIGUOUS);
+  if (Status status =
+          check_flags(to.flags, AKV_SEQUENCE_COMMITTED | AKV_SEQUENCE_PARTIAL | AKV_SEQUENCE_PREFIX_ONLY |
+                                    AKV_SEQUENCE_NO_MATCH | AKV_SEQUENCE_NO_PUBLISH | AKV_SEQUENCE_CONTIGUOUS);
       status != AKV_OK)
     return status;
   if ((to.flags & AKV_SEQUENCE_PARTIAL) != 0 && (to.flags & AKV_SEQUENCE_NO_MATCH) != 0)

@@ -215,8 +215,8 @@ std::uint32_t Model::longest_run(const std::set<std::int32_t> &ids) {
   return longest;
 }
 
-// Eviction goes on, a quarter of the extent or a sixteenth of the cached blocks at a time, until there is a stretch that
-// is long enough.
+// Eviction goes on, a quarter of the extent or a sixteenth of the cached blocks at a time, until there is a stretch
+// that is long enough.
 void Model::take_extent(Sequence &s, std::uint32_t count) {
   const std::uint32_t at_once = std::max({1u, count / 4, count_evictable() / 16});
   while (longest_run(free_) < count) {
