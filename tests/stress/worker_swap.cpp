@@ -79,6 +79,13 @@ void Worker::swap_out() {
   if (ready && ticket != AKV_NONE &&
       patient([&] { return akv_plan_finish(cache_, plan, ticket); }) != AKV_ERROR_INVALID_ARGUMENT)
     broken(world_, "a sequence has left while its copies were on their way");
+  if (!ready) {  // what it waited for was given up; of this sequence perhaps nothing
+    ok(patient([&] { return akv_plan_abandon(cache_, plan); }), "abandon a way out that nothing was copied for");
+    world_.dead_plans.put(plan, random_);
+    if (!lost(live_[at])) return refresh_blocks(live_[at], nullptr, kNoEntry);
+    heal(at);
+    return;
+  }
   // Abandoned, its swap blocks wait for the copies that are still queued.
   if (random_.one_in(8)) {
     ok(patient([&] { return akv_plan_abandon(cache_, plan); }), "abandon a way out");
