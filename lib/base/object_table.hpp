@@ -26,8 +26,8 @@ namespace akv {
 
 // `T` has `static constexpr ObjectType kType`, `static constexpr const char *kName` and a destructor that may be called
 // in a child of fork(): there the objects of the parent are left as they are, never destroyed.
-// `Handle` is the opaque type of the API.
-template <class T, class Handle>
+// `Handle` is the opaque type of the API. `kVisited`: there are Visits, which every destroy then looks for.
+template <class T, class Handle, bool kVisited = false>
 class ObjectTable {
   struct Place {
     std::atomic<std::uint64_t> handle{0};  // of the living object; 0: none
@@ -70,6 +70,8 @@ class ObjectTable {
 
   // A stay that ends with the call that makes it.
   class Visit {
+    static_assert(kVisited);
+
    public:
     // Either who destroys, and takes the handle away first, sees it in the seat, or the thread sees that it is gone.
     explicit Visit(const Handle *handle) noexcept {
@@ -110,7 +112,7 @@ class ObjectTable {
   };
 
   static Status create(std::unique_ptr<T> object, Handle *&out) noexcept {
-    prepare_lopsided_fence();
+    if constexpr (kVisited) prepare_lopsided_fence();
     if (!watch_forks()) return fail(AKV_ERROR_OUT_OF_MEMORY, "the host has no memory for one more fork handler");
     for (std::uint32_t index = 1; index <= AKV_MAX_OBJECTS; ++index) {
       Place &place = places_[index];
@@ -202,6 +204,7 @@ class ObjectTable {
   }
 
   static bool may_be_visited(std::uint64_t value) noexcept {
+    if constexpr (!kVisited) return false;
     if (!fence_on_rare_side()) return true;  // nobody knows: better a pool that can't be destroyed
     for (const Seat &seat : seats_)
       if (seat.handle.load(std::memory_order_seq_cst) == value) return true;

@@ -7,7 +7,7 @@
 
 namespace akv {
 
-using Pools = ObjectTable<ArenaPool, akv_page_pool>;
+using Pools = ObjectTable<ArenaPool, akv_page_pool, true>;
 
 // The bytes [offset, offset + bytes) of a tensor as it is now; OUT_OF_RANGE beyond its length.
 Status find_tensor_bytes(const ArenaPool &pool, akv_tensor tensor, std::uint64_t offset, std::uint64_t bytes,

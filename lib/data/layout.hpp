@@ -3,6 +3,7 @@
 #pragma once
 
 #include "arenakv/store.h"
+#include "mem/reservation.hpp"
 #include "model/geometry.hpp"
 
 namespace akv {
@@ -49,7 +50,7 @@ struct LayoutRequest {
 class Layout {
  public:
   static constexpr std::uint64_t kAlignment = 256;
-  static constexpr std::uint64_t kLargest = std::uint64_t{1} << 46;  // what an address space has room for, in bytes
+  static constexpr std::uint64_t kLargest = kMostMappedBytes;
 
   // The planes of a shard, and nothing of memory: what a store of the caller's memory needs.
   [[nodiscard]] Status choose(const Geometry &geometry, const LayoutRequest &request) noexcept;

@@ -1,4 +1,4 @@
-// page_record.hpp: who holds each page, in what kind of hold: 16 bytes a page, changed without a lock.
+// page_record.hpp: who holds each page, in what kind of hold: two words a page, changed without a lock.
 // It knows numbers of pages, owners and generations; not where a page lies, nor who wants it next.
 //
 // A record is one word, with a generation that no other hold ever has, and the owner beside it. So a release that comes

@@ -145,8 +145,9 @@ class Books {
   // To be published, a block needs one holder; to be written on, also nobody who left it with work still queued.
   enum class Absorb { to_publish, to_write };
   // (A run that was published once may have duplicates beside it in the sequence's table: it stays what it is.)
-  bool absorbable(RunId run, Absorb why) const noexcept {
-    return run != kRoot && tree_.at(run).linked == 0 && tree_.at(run).dead == 0 && tree_.exclusive(run) &&
+  // `children`: 1 for a run above another that is absorbed with it.
+  bool absorbable(RunId run, Absorb why, std::uint32_t children = 0) const noexcept {
+    return run != kRoot && tree_.at(run).linked == 0 && tree_.at(run).dead == 0 && tree_.exclusive(run, children) &&
            (why == Absorb::to_publish || tickets_.settled(tree_.at(run).left_epoch));
   }
   bool absorb_tail_locked(Slot slot, Absorb why) noexcept;

@@ -33,12 +33,8 @@ Status Cache::find_locked(std::uint64_t request_id, akv_sequence &out) noexcept 
 std::uint32_t Cache::shared_blocks_locked(Slot slot) const noexcept {
   const SequenceRest &rest = rest_[slot];
   std::uint32_t shared = rest.anchored_blocks, children = 0;
-  for (RunId run = rest.anchor; run != kRoot; run = tree_.at(run).parent, children = 1) {
-    const Run &r = tree_.at(run);
-    const bool alone = r.num_children == children && r.holds[0] == 1 && r.holds[1] == 0 && r.holds[2] == 0;
-    if (r.linked != 0 || r.dead != 0 || !alone || !tickets_.settled(r.left_epoch)) break;
-    shared = r.first_index;
-  }
+  for (RunId run = rest.anchor; absorbable(run, Absorb::to_write, children); run = tree_.at(run).parent, children = 1)
+    shared = tree_.at(run).first_index;
   return shared - rest.duplicates;
 }
 

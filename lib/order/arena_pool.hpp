@@ -27,8 +27,6 @@ struct ArenaPoolConfig {
 };
 
 class ArenaPool {
-  using Trackers = ObjectTable<MemoryTracker, akv_tracker>;
-
  public:
   static constexpr ObjectType kType = ObjectType::page_pool;
   static constexpr const char *kName = "page pool";

@@ -70,10 +70,10 @@ class RunTree {
   // A sequence that ended at `from` ends at `to` instead, which is above it or below.
   void move_end(RunId from, RunId to) noexcept;
 
-  // Nobody but one sequence ends at `run` or below it.
-  bool exclusive(RunId run) const noexcept {
+  // Nobody but one sequence ends at `run` or below it; `children`: of the runs directly below, that sequence's own.
+  bool exclusive(RunId run, std::uint32_t children = 0) const noexcept {
     const Run &r = runs_[run];
-    return r.num_children == 0 && r.holds[0] == 1 && r.holds[1] == 0 && r.holds[2] == 0;
+    return r.num_children == children && r.holds[0] == 1 && r.holds[1] == 0 && r.holds[2] == 0;
   }
 
   // Evict up to `count` blocks, oldest first, into the pool; returns how many.
