@@ -56,14 +56,14 @@ akv_status Model::commit(const std::vector<Sequence *> &batch, const std::vector
     if (more && number != 0) note_ticket(s, s.committed, number, number);
     s.committed = std::max(s.committed, lengths[i]);
     if (ticket == 0) publish_later(s);
-    else if (more) publish(s);
+    else if (more && publishable(s)) publish(s);
   }
   return AKV_OK;
 }
 
 bool Model::publishable(const Sequence &s) const {
   std::uint32_t first = 0;
-  while (first < s.path.size() && s.path[first]->linked) ++first;
+  while (first < s.looks_at && first < s.path.size() && s.path[first]->linked) ++first;
   return !s.no_publish && s.state == AKV_SEQUENCE_ACTIVE &&
          std::min(s.known(), s.committed) / config.block_tokens > first;
 }
@@ -84,6 +84,7 @@ void Model::publish_pending() {
 
 void Model::publish(Sequence &s) {
   const std::uint32_t size = config.block_tokens, target = std::min(s.known(), s.committed) / size;
+  s.looks_at = UINT32_MAX;
   if (s.no_publish || s.lost || s.state != AKV_SEQUENCE_ACTIVE) return;
   const auto link = [&](Node *node, std::uint32_t at) {
     node->linked = true;
@@ -93,6 +94,9 @@ void Model::publish(Sequence &s) {
       node->first_ticket = s.first_ticket;
       node->last_ticket = s.last_ticket;
     }
+    for (Sequence &other : sequences)
+      if (&other != &s && at < other.path.size() && other.path[at] == node)
+        other.looks_at = std::min(other.looks_at, at);
     ++counters_.published_blocks;
   };
   for (std::uint32_t at = 0; at < s.path.size(); ++at) {

@@ -61,6 +61,9 @@ struct Sequence {
   std::uint32_t state = AKV_SEQUENCE_ACTIVE;
   std::vector<std::int32_t> swap_blocks;
   std::uint32_t blocks_before = 0;  // its table had when it left for them
+  // Another published this block of its path: the library looks there once more, in vain, but has its place in the
+  // queue.
+  std::uint32_t looks_at = UINT32_MAX;
   std::uint64_t ticket_from = 0, first_ticket = 0, last_ticket = 0;
   Plan *plan = nullptr;
 

@@ -104,7 +104,7 @@ akv_status Model::finish(Plan &plan, std::uint64_t ticket) {
     if (last != 0) note_ticket(s, from, first, last);
     if (s.lost) continue;
     s.committed = std::max(s.committed, s.commit_on_finish);
-    publish(s);
+    if (publishable(s)) publish(s);
   }
   close(plan);
   return AKV_OK;
@@ -134,6 +134,7 @@ void Model::abandon_plan(Plan &plan) {
       somebody_let_go();
     }
     s.tokens.resize(s.undo_length);
+    s.looks_at = UINT32_MAX;
     s.sound = std::min(s.sound, s.undo_length);
   }
   close(plan);

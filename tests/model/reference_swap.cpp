@@ -81,6 +81,7 @@ akv_status Model::swap_out(Sequence &s, akv_plan got) {
   s.undo_blocks = static_cast<std::uint32_t>(s.table.size());
   s.undo_id = 0;
   s.state = AKV_SEQUENCE_SWAPPING_OUT;
+  s.looks_at = UINT32_MAX;
   return AKV_OK;
 }
 
@@ -91,6 +92,7 @@ void Model::leave_blocks(Sequence &s) {
   leave_end(s);
   s.path.clear();
   s.table.clear();
+  s.looks_at = UINT32_MAX;
   s.state = AKV_SEQUENCE_SWAPPED;
   somebody_let_go();
 }
@@ -145,6 +147,7 @@ void Model::come_back(Sequence &s) {
   give_back_swap(s.swap_blocks);
   s.swap_blocks.clear();
   s.state = AKV_SEQUENCE_ACTIVE;
+  s.looks_at = UINT32_MAX;
   ++counters_.swapped_in;
 }
 
@@ -163,7 +166,7 @@ akv_status Model::finish_swap(Plan &plan, std::uint64_t number) {
     const bool out = s->state == AKV_SEQUENCE_SWAPPING_OUT;
     if (out) s->state = AKV_SEQUENCE_ACTIVE;
     else come_back(*s);
-    publish(*s);
+    if (out || publishable(*s)) publish(*s);
     if (out) {
       s->blocks_before = static_cast<std::uint32_t>(s->table.size());
       leave_blocks(*s);
