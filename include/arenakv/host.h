@@ -62,6 +62,33 @@ enum {
  * Fails    never. */
 AKV_META int32_t akv_has(uint32_t feature) AKV_NOEXCEPT;
 
+enum {
+  AKV_ISA_PLAIN = 1,  /* C++ for any processor: what the others are compared with */
+  AKV_ISA_AVX2 = 2,   /* x86-64 with AVX2, FMA and F16C */
+  AKV_ISA_AVX512 = 3, /* x86-64-v4 with AVX512-BF16 and VNNI */
+  AKV_ISA_NEON = 4    /* arm64 */
+};
+
+/* Take the kernels (copies, formats, attention) of this instruction set, in all stores and streams of this copy of the
+ * library; 0: the quickest that the processor runs, which is the default. All make the same bytes; attention differs in
+ * its last bits. Work that is queued already may take either.
+ * SETUP    O(1).
+ * Thread   any.
+ * Fails    INVALID_ARGUMENT, UNSUPPORTED (not in this build, or not for this processor). */
+AKV_SETUP AKV_NODISCARD akv_status akv_isa_choose(uint32_t isa) AKV_NOEXCEPT;
+
+/* The instruction set in use: AKV_ISA_*.
+ * META     O(1).
+ * Thread   any.
+ * Fails    never. */
+AKV_META uint32_t akv_isa_in_use(void) AKV_NOEXCEPT;
+
+/* "AVX2": static memory, never NULL; unknown values have a text too.
+ * META     O(1).
+ * Thread   any.
+ * Fails    never. */
+AKV_META const char *akv_isa_name(uint32_t isa) AKV_NOEXCEPT;
+
 AKV_END_DECLS
 
 #endif /* ARENAKV_HOST_H */

@@ -45,7 +45,7 @@ void move_span(const Store &store, const akv_span &span, std::uint32_t first, st
   const KeepLastError keep;
   Layers layers;
   if (find_layers(store, span.first_layer, span.num_layers, layers) != AKV_OK) return;
-  const auto move = write ? plain_kernels.scatter : plain_kernels.gather;
+  const auto move = write ? kernels().copy.scatter : kernels().copy.gather;
   const std::uint32_t block_tokens = store.shape().block_tokens;
   auto *data = static_cast<unsigned char *>(span.data);
   for (std::uint32_t layer = layers.first; layer < layers.first + layers.count; ++layer)

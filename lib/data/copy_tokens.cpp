@@ -30,7 +30,7 @@ struct TokenWork {
 
   bool run(std::uint32_t part, std::uint32_t parts) noexcept {
     const Share share(num_tokens, part, parts);
-    const auto move = write ? plain_kernels.write_slots : plain_kernels.read_slots;
+    const auto move = write ? kernels().copy.write_slots : kernels().copy.read_slots;
     for (std::uint32_t i = 0; i < num_planes; ++i) {
       const PlaneShape &plane = store->layout().plane(planes[i].plane);
       const akv_region region = store->region(layer_index, planes[i].plane);

@@ -36,7 +36,7 @@ void PlanePiece::copy(const BlockCopy *copies, std::uint64_t count) const noexce
     if (arguments.shape.row_bytes == 0) continue;
     arguments.copies = copies;
     arguments.num_copies = count;
-    plain_kernels.copy_blocks(arguments);
+    kernels().copy.copy_blocks(arguments);
   }
 }
 
@@ -45,7 +45,7 @@ bool PlanePiece::same(const BlockCopy *copies, std::uint64_t count) const noexce
     if (arguments.shape.row_bytes == 0) continue;
     arguments.copies = copies;
     arguments.num_copies = count;
-    if (!plain_kernels.same_blocks(arguments)) return false;
+    if (!kernels().copy.same_blocks(arguments)) return false;
   }
   return true;
 }

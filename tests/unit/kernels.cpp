@@ -86,8 +86,8 @@ TEST_CASE("kernels: A11 slots and spans move every row that a plain loop moves, 
     rows.data = pool_now.data();
     const TokenRows other{outside_now.data(), token_stride, head_stride};
     if (span)
-      (write ? plain_kernels.scatter : plain_kernels.gather)({rows, other, shape, blocks.data(), first, tokens});
-    else (write ? plain_kernels.write_slots : plain_kernels.read_slots)({rows, other, shape, slots.data(), tokens});
+      (write ? plain_kernels.copy.scatter : plain_kernels.copy.gather)({rows, other, shape, blocks.data(), first, tokens});
+    else (write ? plain_kernels.copy.write_slots : plain_kernels.copy.read_slots)({rows, other, shape, slots.data(), tokens});
     REQUIRE(pool_now == pool_wanted);
     REQUIRE(outside_now == outside_wanted);
   }
@@ -131,12 +131,12 @@ TEST_CASE("kernels: A11 block copies and zeroes change what a plain loop changes
     from.data = source.data();
     to.data = now.data();
     const BlockArguments arguments{from, to, shape, copies.data(), copies.size()};
-    plain_kernels.copy_blocks(arguments);
+    plain_kernels.copy.copy_blocks(arguments);
     REQUIRE(now == wanted);
-    REQUIRE(plain_kernels.same_blocks(arguments));
+    REQUIRE(plain_kernels.copy.same_blocks(arguments));
     if (copied == to_size) continue;
     now[copied] ^= 1;
-    REQUIRE(!plain_kernels.same_blocks(arguments));
+    REQUIRE(!plain_kernels.copy.same_blocks(arguments));
   }
 }
 

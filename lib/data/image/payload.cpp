@@ -69,7 +69,7 @@ void move_payload(const StoreSet &stores, const StoreSet::Place &place, const Im
   const auto run = [&](const PoolRows &pool, const TokenRows &rows, const RowShape &row_shape) {
     const SpanArguments arguments = {
         pool, rows, row_shape, move.blocks, move.first_token, shape.num_tokens() - move.first_token};
-    move.load ? plain_kernels.scatter(arguments) : plain_kernels.gather(arguments);
+    move.load ? kernels().copy.scatter(arguments) : kernels().copy.gather(arguments);
   };
   run(element_rows(region),
       {at + move.first_token * row + std::uint64_t{plane.first_head} * plane.dim_bytes, static_cast<std::int64_t>(row),

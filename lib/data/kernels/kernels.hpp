@@ -1,89 +1,31 @@
-// kernels.hpp: the loops that touch K/V, as a table: one plain struct of arguments for each, and one set of functions
-// for each kind of machine. Whoever fills the table may be quick in its own way; the structs are the same for all. It
-// knows addresses, strides and numbers; no store, no stream. Nothing here allocates, checks or synchronises.
+// kernels.hpp: the loops that touch K/V, as one table for each kind of machine: a plain struct of arguments for each
+// loop, the same for all; a device will take them as they are. Nothing in them allocates, checks or synchronises.
+// It knows instruction sets by name.
 //
-// Strides are in bytes and of 64 bits; a row is one head of one token. Pool rows are found by block, token and head;
-// the other side, where there is one, by token and head.
+// A table is made by one file (plain.cpp, avx2.cpp ...) that includes the vectors of its machine (vec/) and then the
+// loops (body/), all in an unnamed namespace. That file alone is compiled for the instruction set, so nothing with a
+// name that others could link may come out of it: no standard header that has code in it, no inline function with
+// linkage. tests/rules looks with nm.
 #pragma once
 
-#include <cstdint>
-#include <type_traits>
+#include "data/kernels/attend.hpp"
+#include "data/kernels/formats.hpp"
+#include "data/kernels/rows.hpp"
 
 namespace akv {
 
-// Rows of all blocks: one plane of one layer. Scales are such rows too: one head of scale_bytes.
-struct PoolRows {
-  unsigned char *data;
-  std::int64_t block_stride;
-  std::int64_t token_stride;
-  std::int64_t head_stride;
-};
-
-// Rows of tokens in order, in the caller's memory.
-struct TokenRows {
-  unsigned char *data;
-  std::int64_t token_stride;
-  std::int64_t head_stride;
-};
-
-struct RowShape {
-  std::uint64_t row_bytes;
-  std::uint32_t num_heads;
-  std::uint32_t block_tokens;
-};
-
-// Token i of `tokens` to or from slots[i] of `pool`; a negative slot is skipped.
-struct SlotArguments {
-  PoolRows pool;
-  TokenRows tokens;
-  RowShape shape;
-  const std::int64_t *slots;
-  std::uint64_t num_tokens;
-};
-
-// Tokens first_token .. of these blocks to or from `tokens`, which starts with the first of them.
-struct SpanArguments {
-  PoolRows pool;
-  TokenRows tokens;
-  RowShape shape;
-  const std::int32_t *blocks;
-  std::uint64_t first_token;
-  std::uint64_t num_tokens;
-};
-
-struct BlockCopy {
-  std::int32_t from;  // negative: zeroes
-  std::int32_t to;
-  std::uint16_t first_token;
-  std::uint16_t num_tokens;
-  std::uint16_t from_store;  // for whoever makes the list; not looked at
-  std::uint16_t to_store;
-};
-
-// Tokens of blocks to the same tokens of other blocks, in the order of the list.
-struct BlockArguments {
-  PoolRows from;
-  PoolRows to;
-  RowShape shape;
-  const BlockCopy *copies;
-  std::uint64_t num_copies;
-};
-
-// Frozen: what is compiled for a device takes them as they are.
-static_assert(std::is_trivially_copyable_v<SlotArguments> && sizeof(SlotArguments) == 88);
-static_assert(std::is_trivially_copyable_v<SpanArguments> && sizeof(SpanArguments) == 96);
-static_assert(std::is_trivially_copyable_v<BlockArguments> && sizeof(BlockArguments) == 96 && sizeof(BlockCopy) == 16);
-
 struct Kernels {
-  void (*write_slots)(const SlotArguments &) noexcept;
-  void (*read_slots)(const SlotArguments &) noexcept;
-  void (*gather)(const SpanArguments &) noexcept;
-  void (*scatter)(const SpanArguments &) noexcept;
-  void (*copy_blocks)(const BlockArguments &) noexcept;
-  bool (*same_blocks)(const BlockArguments &) noexcept;  // are the copies what they were made of?
+  CopyKernels copy;
+  FormatKernels format;
+  AttendKernels attend;
 };
 
-// Plain loops around memcpy, for any processor.
 extern const Kernels plain_kernels;
+
+// The table of an instruction set (AKV_ISA_* of host.h), or nullptr: not compiled, or not for this processor.
+const Kernels *kernels_for(std::uint32_t isa) noexcept;
+
+// The one in use: the quickest, or what was chosen.
+const Kernels &kernels() noexcept;
 
 }  // namespace akv
