@@ -116,7 +116,7 @@ class UntouchableStores {
     must(akv_store_check_view(store.handle, &view), "check_view");
     must(akv_store_read_sequence_view(store.handle, store.first_layer, 0, &first, 1, 1, &view), "sequence_view");
     std::uint64_t bytes = 0;
-    must(akv_store_span_bytes(store.handle, store.first_layer, 0, 1, &bytes), "span_bytes");
+    must(akv_store_span_bytes(store.handle, store.first_layer, 0, 1, 0, &bytes), "span_bytes");
     if (count != 0) must(AKV_ERROR_DAMAGED, "a byte was moved");
   }
 

@@ -17,16 +17,18 @@
 
 AKV_BEGIN_DECLS
 
-/* K/V of tokens in the caller's memory: of one plane. Slices of a fused QKV tensor are strides. Scales, where the plane
- * has them, are moved with the elements. Passed in arrays with an element size. */
+/* K/V of tokens in the caller's memory: of one plane. Slices of a fused QKV tensor are strides. With `dtype` 0 elements
+ * are moved as they are, and scales, where the plane has them, with them. Else `data` are numbers, which become what the
+ * plane keeps (vLLM's quantizing reshape_and_cache), or come out of it. Passed in arrays with an element size. */
 typedef struct akv_token_data {
   void *data;           /* element 0 of token 0, head first_head of the store */
   int64_t token_stride; /* bytes; 0: packed, heads x dim elements */
   int64_t head_stride;  /* bytes; 0: packed, dim elements */
-  void *scales;         /* NULL: none, as the plane must say too */
+  void *scales;         /* dtype 0: NULL: none, as the plane must say too. Else for AKV_SCALING_HEAD a const float * to one
+                         * for each head of the store, NULL: all are 1; for other planes NULL */
   int64_t scale_stride; /* bytes; 0: packed */
   uint32_t plane;       /* of the layer; none twice */
-  uint32_t unused;      /* 0 */
+  uint32_t dtype;       /* of `data`: 0: as the plane's; AKV_DTYPE_F32, F16, BF16: converted */
 } akv_token_data;
 
 /* Write the K/V of `num_tokens` tokens of one layer to their slots (step.h: block x block_tokens + offset). A negative
@@ -34,7 +36,8 @@ typedef struct akv_token_data {
  * COPY     O(bytes), counted as AKV_MOVED_WRITE.
  * Thread   any; nobody else may write these slots, and none may be there twice.
  * Fails    as every call, OUT_OF_RANGE (a slot behind the last block or of the null block, a layer, a plane),
- *          INVALID_ARGUMENT (a plane twice, no scales where it has some), QUEUE_FULL. */
+ *          INVALID_ARGUMENT (a plane twice, no scales where it has some), UNSUPPORTED (to be converted: a plane of
+ *          codes without a scaling, or one with AKV_SCALING_CHANNEL: its blocks are scattered whole), QUEUE_FULL. */
 AKV_COPY AKV_NODISCARD akv_status
 akv_copy_write_tokens(akv_store *store, uint32_t layer, const int64_t *slots, uint32_t num_tokens,
                       const akv_token_data *planes, uint32_t num_planes, uint32_t data_size,
@@ -51,8 +54,8 @@ akv_copy_read_tokens(akv_store *store, uint32_t layer, const int64_t *slots, uin
 
 /* A stretch of one sequence: tokens first_token .. first_token + num_tokens - 1 of these blocks, in some layers, and
  * the packed memory that it is gathered into or scattered from:
- * [layer][plane][token][head][dim], a plane's scales [token][scale_bytes] behind its elements. Passed in arrays with an
- * element size. */
+ * [layer][plane][token][head][dim], a plane's scales [token][scale_bytes] behind its elements; with a `dtype` numbers
+ * of that type alone. Passed in arrays with an element size. */
 typedef struct akv_span {
   const int32_t *blocks; /* in order of position */
   uint32_t num_blocks;
@@ -60,24 +63,27 @@ typedef struct akv_span {
   uint32_t num_tokens;
   uint32_t first_layer;  /* counted among the layers of the cache */
   uint32_t num_layers;   /* 0: from first_layer on, all that are stored */
-  uint32_t unused;       /* 0 */
+  uint32_t dtype;        /* of `data`: 0: as the planes'; AKV_DTYPE_F32, F16, BF16: converted */
   void *data;
   uint64_t bytes;        /* of `data`: at least what akv_store_span_bytes() says */
+  const float *head_scales; /* of planes with AKV_SCALING_HEAD, where `dtype` is not 0: [layer of the span][plane][head],
+                             * with a place for every plane; NULL: all are 1 */
 } akv_span;
 
-/* Bytes that a span takes when packed: layers x tokens x bytes of this store's planes and heads.
- * META     O(layers).
+/* Bytes that a span takes when packed: layers x tokens x bytes of this store's planes and heads, as they are (`dtype`
+ * 0), or as numbers of `dtype`.
+ * META     O(planes).
  * Thread   any.
- * Fails    as every call, OUT_OF_RANGE (a layer that is not stored). */
+ * Fails    as every call, OUT_OF_RANGE (a layer that is not stored), INVALID_ARGUMENT (a dtype that is no number's). */
 AKV_META AKV_NODISCARD akv_status
-akv_store_span_bytes(akv_store *store, uint32_t first_layer, uint32_t num_layers, uint32_t num_tokens,
+akv_store_span_bytes(akv_store *store, uint32_t first_layer, uint32_t num_layers, uint32_t num_tokens, uint32_t dtype,
                      uint64_t *out_bytes) AKV_NOEXCEPT;
 
 /* Gather spans of sequences, each into its packed memory.
  * COPY     O(bytes), counted as AKV_MOVED_GATHER.
  * Thread   any.
  * Fails    as every call, OUT_OF_RANGE (a block, a layer, more tokens than the blocks hold), BUFFER_TOO_SMALL (names
- *          the span and the bytes needed), QUEUE_FULL. */
+ *          the span and the bytes needed), UNSUPPORTED (to be converted: codes without a scaling), QUEUE_FULL. */
 AKV_COPY AKV_NODISCARD akv_status
 akv_copy_gather(akv_store *store, const akv_span *spans, uint32_t num_spans, uint32_t span_size,
                 akv_stream *stream) AKV_NOEXCEPT;
@@ -85,7 +91,8 @@ akv_copy_gather(akv_store *store, const akv_span *spans, uint32_t num_spans, uin
 /* Scatter packed memory into spans of sequences.
  * COPY     O(bytes), counted as AKV_MOVED_SCATTER.
  * Thread   any; nobody else may write these tokens, and no token may be in two of the spans.
- * Fails    as akv_copy_gather(), OUT_OF_RANGE (the null block, too). */
+ * Fails    as akv_copy_gather(), OUT_OF_RANGE (the null block, too), UNSUPPORTED (to be converted to
+ *          AKV_SCALING_CHANNEL: a block that is not whole). */
 AKV_COPY AKV_NODISCARD akv_status
 akv_copy_scatter(akv_store *store, const akv_span *spans, uint32_t num_spans, uint32_t span_size,
                  akv_stream *stream) AKV_NOEXCEPT;
@@ -113,6 +120,17 @@ akv_copy_blocks(akv_store *from, const int32_t *from_blocks, akv_store *to, cons
 
 #define AKV_BLOCKS_VERIFY 1u
 
+/* The same where the two stores keep their K/V as something else: requantized, or read back into full precision. The
+ * stores' planes have the same roles, heads and dims. `from_scales` and `to_scales` are of planes with
+ * AKV_SCALING_HEAD: [stored layer][plane][head of the store], with a place for every plane; NULL: all are 1.
+ * COPY     O(bytes), counted as AKV_MOVED_CONVERTED on the target.
+ * Thread   any; nobody else may write the target blocks.
+ * Fails    as akv_copy_blocks(), INVALID_ARGUMENT (one store on both sides), UNSUPPORTED (codes without a scaling). */
+AKV_COPY AKV_NODISCARD akv_status
+akv_copy_converted(akv_store *from, const int32_t *from_blocks, const float *from_scales, akv_store *to,
+                   const int32_t *to_blocks, const float *to_scales, uint32_t num_blocks,
+                   akv_stream *stream) AKV_NOEXCEPT;
+
 #define AKV_RUN_ORDERED 1u /* you vouch that whatever the records have to wait for comes before this on the stream */
 #define AKV_RUN_VERIFY 2u  /* compare each copy with its source when it is complete; always so for swap records */
 #define AKV_RUN_FINISH 4u  /* when the stream has passed it, akv_stream_poll() finishes the plan with ticket 0, or
@@ -128,7 +146,7 @@ akv_copy_blocks(akv_store *from, const int32_t *from_blocks, akv_store *to, cons
  * Thread   any; nobody else may run or end this plan.
  * Fails    as every call, OTHER_GEOMETRY (a store is not of this cache's geometry), INVALID_ARGUMENT (no store for a
  *          side of a record, a layer or head that the other side has not, stores with a layer and a head in common),
- *          UNSUPPORTED (a kind of record this release does not know), NOT_READY and CONTENT_LOST (a record waits for a
+ *          UNSUPPORTED (a kind of record this release does not know; a part of a block of AKV_SCALING_CHANNEL), NOT_READY and CONTENT_LOST (a record waits for a
  *          ticket that has not passed or was abandoned, and ORDERED was not said), QUEUE_FULL, VERIFY_FAILED (without
  *          workers; the plan was abandoned if FINISH was asked for). With FINISH and without workers also as
  *          akv_plan_finish(), the bytes having been moved: with CONTENT_LOST the plan was abandoned, else it is still
@@ -163,7 +181,8 @@ enum {
   AKV_MOVED_LOAD = 12,
   AKV_MOVED_TO_TENSOR = 13,    /* copy_tensor.h */
   AKV_MOVED_FROM_TENSOR = 14,
-  AKV_MOVED_TENSOR = 15
+  AKV_MOVED_TENSOR = 15,
+  AKV_MOVED_CONVERTED = 16     /* akv_copy_converted() */
 };
 
 /* One line for each kind and direction that has moved anything: bytes are counted when they have been moved, on the

@@ -20,6 +20,16 @@ enum {
   AKV_DTYPE_I4 = 6 /* two to a byte; heads x dim must be even */
 };
 
+/* How the codes of a quantized dtype become numbers. A scale is a float32; a pair is {scale, lowest} in bfloat16. */
+enum {
+  AKV_SCALING_NONE = 0,        /* numbers as they are; or codes and scales that are the caller's own business */
+  AKV_SCALING_HEAD = 1,        /* F8_E4M3, I8: a scale for each head, which callers pass where K/V are converted */
+  AKV_SCALING_TOKEN_HEAD = 2,  /* F8_E4M3, I8: a scale for each token and head: kv_heads x 4 bytes a token */
+  AKV_SCALING_TOKEN_GROUP = 3, /* I4: a pair for each token and 32 elements of a head, the last ones fewer */
+  AKV_SCALING_CHANNEL = 4      /* I4: a pair for each element of a head over 32 tokens of a block, or all of a smaller
+                                * block (KIVI, Liu et al. 2024): written as whole blocks only, copied as whole blocks */
+};
+
 enum { AKV_PLANE_KEYS = 1, AKV_PLANE_VALUES = 2, AKV_PLANE_LATENT = 3 };
 
 /* One plane of one layer: heads x dim elements for each token, and scales beside them where the dtype wants some.
@@ -29,8 +39,8 @@ typedef struct akv_plane {
   uint32_t dtype;           /* AKV_DTYPE_* */
   uint32_t kv_heads;        /* 1 .. 65535 */
   uint32_t head_dim;        /* elements of one head, 1 .. 65535 */
-  uint32_t scale_bytes;     /* bytes of scales for each token, inside the block; 0: none */
-  uint32_t unused;          /* 0 */
+  uint32_t scale_bytes;     /* bytes of scales for each token, inside the block; 0: none, or as `scaling` wants it */
+  uint32_t scaling;         /* AKV_SCALING_*: of codes that the library makes and reads (copy.h, attention.h) */
 } akv_plane;
 
 enum { AKV_RULE_FULL = 1 /* every token attends to all before it: a block is kept as long as its sequence */ };
@@ -66,6 +76,26 @@ typedef struct akv_sizes {
  * Thread   any.
  * Fails    never. */
 AKV_META uint64_t akv_blocks_for(uint64_t num_tokens, uint32_t block_tokens) AKV_NOEXCEPT;
+
+/* What K/V are kept as: names for planes. Figures: relative error of attention over 4,096 random tokens, head_dim 128. */
+enum {
+  AKV_FORMAT_F32 = 1,
+  AKV_FORMAT_F16 = 2,
+  AKV_FORMAT_BF16 = 3,
+  AKV_FORMAT_F8 = 4,       /* F8_E4M3, SCALING_HEAD: 0.04 */
+  AKV_FORMAT_F8_TOKEN = 5, /* F8_E4M3, SCALING_TOKEN_HEAD: 0.04 */
+  AKV_FORMAT_I8 = 6,       /* I8, SCALING_TOKEN_HEAD: 0.01 */
+  AKV_FORMAT_K8V4 = 7,     /* keys F8_E4M3 TOKEN_HEAD, values I4 TOKEN_GROUP: 0.08 */
+  AKV_FORMAT_I4 = 8        /* keys I4 CHANNEL, values I4 TOKEN_GROUP, a latent I4 CHANNEL: 0.11 */
+};
+
+/* Set dtype, scaling and scale_bytes of planes to a format; their roles, heads and dims must be there. `plane_size` is
+ * sizeof(akv_plane). On failure no plane has changed.
+ * META     O(planes).
+ * Thread   any.
+ * Fails    INVALID_ARGUMENT (an unknown format; a head_dim, or block_tokens, that the scaling has no use for). */
+AKV_META AKV_NODISCARD akv_status akv_planes_choose(akv_plane *planes, uint32_t num_planes, uint32_t plane_size,
+                                                    uint32_t format, uint32_t block_tokens) AKV_NOEXCEPT;
 
 AKV_END_DECLS
 

@@ -7,7 +7,7 @@ using namespace akv;
 
 namespace {
 
-constexpr std::uint32_t kTokenDataV1 = 48, kSpanV1 = 48;
+constexpr std::uint32_t kTokenDataV1 = 48, kSpanV1 = 56;
 static_assert(sizeof(akv_token_data) == kTokenDataV1 && sizeof(akv_span) == kSpanV1);
 
 Status move_tokens(akv_store *store, std::uint32_t layer, const std::int64_t *slots, std::uint32_t num_tokens,
@@ -20,11 +20,8 @@ Status move_tokens(akv_store *store, std::uint32_t layer, const std::int64_t *sl
     return fail(AKV_ERROR_INVALID_ARGUMENT, "num_planes is %llu, a layer has at most %llu", num_planes, kMaxPlanes);
   akv_token_data ours[kMaxPlanes];
   const auto *bytes = reinterpret_cast<const unsigned char *>(planes);
-  for (std::uint32_t i = 0; i < num_planes; ++i) {
+  for (std::uint32_t i = 0; i < num_planes; ++i)
     AKV_TRY(read_element(bytes + std::size_t{i} * data_size, data_size, ours[i]));
-    if (ours[i].unused != 0)
-      return fail(AKV_ERROR_UNSUPPORTED, "planes[%llu].unused is %llu, must be 0", i, ours[i].unused);
-  }
   Stores::Ref ref;
   AKV_TRY(Stores::find(store, ref));
   const StreamOrNone on(stream);
@@ -61,11 +58,11 @@ akv_status akv_copy_read_tokens(akv_store *store, uint32_t layer, const int64_t 
 }
 
 akv_status akv_store_span_bytes(akv_store *store, uint32_t first_layer, uint32_t num_layers, uint32_t num_tokens,
-                                uint64_t *out_bytes) noexcept {
+                                uint32_t dtype, uint64_t *out_bytes) noexcept {
   AKV_TRY(check_pointer(out_bytes, "out_bytes"));
   Stores::Ref ref;
   AKV_TRY(Stores::find(store, ref));
-  return span_bytes(*ref, first_layer, num_layers, num_tokens, *out_bytes);
+  return span_bytes(*ref, first_layer, num_layers, num_tokens, dtype, *out_bytes);
 }
 
 akv_status akv_copy_gather(akv_store *store, const akv_span *spans, uint32_t num_spans, uint32_t span_size,
@@ -99,6 +96,20 @@ akv_status akv_copy_blocks(akv_store *from, const int32_t *from_blocks, akv_stor
   AKV_TRY(on.status());
   return copy_blocks(std::move(source), from_blocks, std::move(target), to_blocks, num_blocks,
                      (flags & AKV_BLOCKS_VERIFY) != 0, on.get());
+}
+
+akv_status akv_copy_converted(akv_store *from, const int32_t *from_blocks, const float *from_scales, akv_store *to,
+                              const int32_t *to_blocks, const float *to_scales, uint32_t num_blocks,
+                              akv_stream *stream) noexcept {
+  AKV_TRY(check_array(from_blocks, num_blocks, "from_blocks"));
+  AKV_TRY(check_array(to_blocks, num_blocks, "to_blocks"));
+  Stores::Ref source, target;
+  AKV_TRY(Stores::find(from, source));
+  AKV_TRY(Stores::find(to, target));
+  const StreamOrNone on(stream);
+  AKV_TRY(on.status());
+  return copy_converted({std::move(source), from_blocks, from_scales}, {std::move(target), to_blocks, to_scales},
+                        num_blocks, on.get());
 }
 
 akv_status akv_copy_run(akv_cache *cache, akv_plan plan, akv_store *const *stores, uint32_t num_stores, uint32_t flags,

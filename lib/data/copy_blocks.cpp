@@ -55,21 +55,6 @@ struct BlockWork {
   }
 };
 
-// Every target once; where both are of one store, no target is a source.
-Status check_targets(Store &store, const std::int32_t *blocks, std::uint32_t num_blocks, bool null_block,
-                     std::uint64_t mark) {
-  for (std::uint32_t i = 0; i < num_blocks; ++i) {
-    Status status = store.check_block(blocks[i], !null_block);
-    if (status == AKV_OK && !store.mark(blocks[i], mark))
-      status = fail(AKV_ERROR_INVALID_ARGUMENT, "block %llu is written to twice", static_cast<unsigned>(blocks[i]));
-    if (status != AKV_OK) {
-      name_row(i);
-      return status;
-    }
-  }
-  return AKV_OK;
-}
-
 Status check_sources(Store &from, const std::int32_t *blocks, std::uint32_t num_blocks, bool inside,
                      std::uint64_t mark) {
   for (std::uint32_t i = 0; i < num_blocks; ++i) {
@@ -102,6 +87,20 @@ Status check_common(const Store &from, const Store &to, std::uint64_t &bytes_per
 }
 
 }  // namespace
+
+Status check_targets(Store &store, const std::int32_t *blocks, std::uint32_t num_blocks, bool null_block,
+                     std::uint64_t mark) noexcept {
+  for (std::uint32_t i = 0; i < num_blocks; ++i) {
+    Status status = store.check_block(blocks[i], !null_block);
+    if (status == AKV_OK && !store.mark(blocks[i], mark))
+      status = fail(AKV_ERROR_INVALID_ARGUMENT, "block %llu is written to twice", static_cast<unsigned>(blocks[i]));
+    if (status != AKV_OK) {
+      name_row(i);
+      return status;
+    }
+  }
+  return AKV_OK;
+}
 
 Status copy_zero(Stores::Ref store, const std::int32_t *blocks, std::uint32_t num_blocks, Stream *stream) noexcept {
   AKV_TRY(check_targets(*store, blocks, num_blocks, true, store->next_mark()));

@@ -47,8 +47,9 @@ struct SpanList {
   std::uint32_t count = 0;
 };
 
+// `dtype` 0: as they are; else as numbers of that type.
 Status span_bytes(const Store &store, std::uint32_t first_layer, std::uint32_t num_layers, std::uint32_t num_tokens,
-                  std::uint64_t &out) noexcept;
+                  std::uint32_t dtype, std::uint64_t &out) noexcept;
 Status copy_spans(Stores::Ref store, const SpanList &spans, bool write, Stream *stream) noexcept;
 
 // -- copy_blocks.cpp --
@@ -56,6 +57,21 @@ Status copy_spans(Stores::Ref store, const SpanList &spans, bool write, Stream *
 Status copy_zero(Stores::Ref store, const std::int32_t *blocks, std::uint32_t num_blocks, Stream *stream) noexcept;
 Status copy_blocks(Stores::Ref from, const std::int32_t *from_blocks, Stores::Ref to, const std::int32_t *to_blocks,
                    std::uint32_t num_blocks, bool verify, Stream *stream) noexcept;
+
+// -- copy_converted.cpp --
+
+// One side: its store, its blocks, and the scales of SCALING_HEAD, one for each stored layer, plane and head.
+struct BlockSide {
+  Stores::Ref store;
+  const std::int32_t *blocks = nullptr;
+  const float *scales = nullptr;
+};
+
+Status copy_converted(BlockSide from, BlockSide to, std::uint32_t num_blocks, Stream *stream) noexcept;
+
+// Blocks that may be written to, the null block only if asked for, and each of them once. `mark`: a next_mark().
+Status check_targets(Store &store, const std::int32_t *blocks, std::uint32_t num_blocks, bool null_block,
+                     std::uint64_t mark) noexcept;
 
 // -- copy_records.cpp --
 

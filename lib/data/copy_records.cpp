@@ -74,6 +74,11 @@ Status check_record(const StoreSet &stores, const akv_plan_record &record, Block
   if (std::uint64_t{record.first_token} + record.num_tokens > block_tokens)
     return fail(AKV_ERROR_OUT_OF_RANGE, "tokens %llu to %llu of blocks that have %llu", record.first_token,
                 std::uint64_t{record.first_token} + record.num_tokens - 1, block_tokens);
+  const std::uint32_t together = stores[0].shape().geometry.tokens_together(block_tokens);
+  if (record.first_token % together != 0 || record.num_tokens % together != 0)
+    return fail(AKV_ERROR_UNSUPPORTED,
+                "%llu tokens from %llu on: %llu tokens share scales by channel and stay together", record.num_tokens,
+                record.first_token, together);
   if (record.source_store == record.target_store && record.source_block == record.target_block)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "block %llu is copied onto itself",
                 static_cast<unsigned>(record.source_block));

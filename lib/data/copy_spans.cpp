@@ -3,6 +3,8 @@
 #include "base/sized_struct.hpp"
 #include "data/copy_engine.hpp"
 #include "data/device/work.hpp"
+#include "data/kernels/kernels.hpp"
+#include "data/plane_elements.hpp"
 #include "data/plane_piece.hpp"
 
 namespace akv {
@@ -33,6 +35,12 @@ Status find_layers(const Store &store, std::uint32_t first_layer, std::uint32_t 
 
 std::uint64_t bytes_of_a_layer(const Store &store) { return store.layout().bytes_per_token() / store.num_layers(); }
 
+std::uint64_t elements_of_a_layer(const Store &store) {
+  std::uint64_t sum = 0;
+  for (std::uint32_t i = 0; i < store.num_planes(); ++i) sum += row_elements(store.layout().plane(i));
+  return sum;
+}
+
 akv_span span_at(const SpanList &spans, std::uint32_t index) {
   akv_span span{};
   const std::uint64_t offset = std::uint64_t{index} * spans.element_size;
@@ -40,31 +48,62 @@ akv_span span_at(const SpanList &spans, std::uint32_t index) {
   return span;
 }
 
-// Move tokens first .. first + count - 1 of a sound span; `write`: into the store.
-void move_span(const Store &store, const akv_span &span, std::uint32_t first, std::uint32_t count, bool write) {
-  const KeepLastError keep;
-  Layers layers;
-  if (find_layers(store, span.first_layer, span.num_layers, layers) != AKV_OK) return;
-  const auto move = write ? kernels().copy.scatter : kernels().copy.gather;
-  const std::uint32_t block_tokens = store.shape().block_tokens;
-  auto *data = static_cast<unsigned char *>(span.data);
-  for (std::uint32_t layer = layers.first; layer < layers.first + layers.count; ++layer)
-    for (std::uint32_t i = 0; i < store.num_planes(); ++i) {
-      const PlaneShape &plane = store.layout().plane(i);
-      const akv_region region = store.region(layer, i);
-      const auto rows = [&](std::uint64_t token_bytes, std::int64_t head_bytes) {
-        const TokenRows all{data + first * token_bytes, static_cast<std::int64_t>(token_bytes), head_bytes};
-        data += span.num_tokens * token_bytes;
-        return all;
-      };
-      const std::uint64_t start = std::uint64_t{span.first_token} + first;
-      move({element_rows(region), rows(plane.row_bytes(), plane.dim_bytes), element_shape(plane, block_tokens),
-            span.blocks, start, count});
-      if (plane.scale_bytes != 0)
-        move({scale_rows(region), rows(plane.scale_bytes, 0), scale_shape(plane, block_tokens), span.blocks, start,
-              count});
-    }
-}
+// Move or convert tokens first .. first + count - 1 of a sound span; `write`: into the store.
+class SpanMove {
+ public:
+  SpanMove(const Store &store, const akv_span &span, std::uint32_t first, std::uint32_t count, bool write) noexcept
+      : store_(store), span_(span), first_(first), count_(count), write_(write) {}
+
+  void run() noexcept {
+    const KeepLastError keep;
+    Layers layers;
+    if (find_layers(store_, span_.first_layer, span_.num_layers, layers) != AKV_OK) return;
+    data_ = static_cast<unsigned char *>(span_.data);
+    head_scales_ = span_.head_scales;
+    for (std::uint32_t layer = layers.first; layer < layers.first + layers.count; ++layer)
+      for (std::uint32_t i = 0; i < store_.num_planes(); ++i) {
+        const PlaneShape &plane = store_.layout().plane(i);
+        if (span_.dtype == 0) move(store_.region(layer, i), plane);
+        else convert(store_.region(layer, i), plane);
+        if (head_scales_ != nullptr) head_scales_ += plane.num_heads;
+      }
+  }
+
+ private:
+  // The packed rows of a plane, from the first token on.
+  TokenRows rows(std::uint64_t token_bytes, std::int64_t head_bytes) noexcept {
+    const TokenRows all{data_ + first_ * token_bytes, static_cast<std::int64_t>(token_bytes), head_bytes};
+    data_ += span_.num_tokens * token_bytes;
+    return all;
+  }
+  std::uint64_t start() const noexcept { return std::uint64_t{span_.first_token} + first_; }
+  void move(const akv_region &region, const PlaneShape &plane) noexcept {
+    const auto run_kernel = write_ ? kernels().copy.scatter : kernels().copy.gather;
+    const std::uint32_t block_tokens = store_.shape().block_tokens;
+    run_kernel({element_rows(region), rows(plane.row_bytes(), plane.dim_bytes), element_shape(plane, block_tokens),
+                span_.blocks, start(), count_});
+    if (plane.scale_bytes != 0)
+      run_kernel({scale_rows(region), rows(plane.scale_bytes, 0), scale_shape(plane, block_tokens), span_.blocks,
+                  start(), count_});
+  }
+  void convert(const akv_region &region, const PlaneShape &plane) noexcept {
+    const auto run_kernel = write_ ? kernels().format.scatter : kernels().format.gather;
+    const std::uint64_t head_bytes = std::uint64_t{plane.head_dim} * number_bytes(span_.dtype);
+    run_kernel({pool_elements(region, plane, head_scales_),
+                {rows(head_bytes * plane.num_heads, static_cast<std::int64_t>(head_bytes)), span_.dtype, 0},
+                elements_shape(plane, store_.shape().block_tokens),
+                span_.blocks,
+                start(),
+                count_});
+  }
+
+  const Store &store_;
+  const akv_span &span_;
+  const std::uint32_t first_, count_;
+  const bool write_;
+  unsigned char *data_ = nullptr;
+  const float *head_scales_ = nullptr;  // of the plane at hand
+};
 
 struct SpanWork {
   Stores::Ref store;
@@ -73,14 +112,20 @@ struct SpanWork {
   std::uint64_t tokens = 0;  // of all spans
   std::uint64_t bytes = 0;
 
+  // A block's scales may be of all its tokens, so a converted block is one part's; its tokens lie in neighbouring
+  // parts' shares, who leave it to the one that has its first.
   bool run(std::uint32_t part, std::uint32_t parts) noexcept {
     const Share share(tokens, part, parts);
     std::uint64_t at = 0;
     for (std::uint32_t i = 0; i < spans.count && at < share.end; ++i) {
       const akv_span span = span_at(spans, i);
-      const std::uint64_t first = std::max(share.first, at), end = std::min(share.end, at + span.num_tokens);
+      const std::uint64_t step = span.dtype != 0 && write ? store->shape().block_tokens : 1;
+      const auto place = [&](std::uint64_t token) {
+        return token <= at ? 0 : std::min<std::uint64_t>(span.num_tokens, (token - at + step - 1) / step * step);
+      };
+      const std::uint64_t first = place(share.first), end = place(share.end);
       if (first < end)
-        move_span(*store, span, static_cast<std::uint32_t>(first - at), static_cast<std::uint32_t>(end - first), write);
+        SpanMove(*store, span, static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(end - first), write).run();
       at += span.num_tokens;
     }
     return true;
@@ -92,11 +137,25 @@ struct SpanWork {
   }
 };
 
+Status check_converted(const Store &store, const akv_span &span, bool write) {
+  const std::uint32_t block_tokens = store.shape().block_tokens;
+  for (std::uint32_t i = 0; i < store.num_planes(); ++i) {
+    AKV_TRY(check_conversion(store.layout().plane(i), i, span.dtype));
+    const bool by_channel = write && store.layout().plane(i).scaling == AKV_SCALING_CHANNEL;
+    if (by_channel && (span.first_token % block_tokens != 0 || span.num_tokens % block_tokens != 0))
+      return fail(
+          AKV_ERROR_UNSUPPORTED,
+          "plane %llu has scales by channel: only whole blocks of %llu tokens are written, not %llu from %llu on", i,
+          block_tokens, span.num_tokens, span.first_token);
+  }
+  return AKV_OK;
+}
+
 // Blocks, layers, tokens and memory of one span; `write`: its blocks are written to.
 Status check_span(const Store &store, const akv_span &span, bool write) {
-  if (span.unused != 0) return fail(AKV_ERROR_UNSUPPORTED, "unused is %llu, must be 0", span.unused);
   std::uint64_t bytes = 0;
-  AKV_TRY(span_bytes(store, span.first_layer, span.num_layers, span.num_tokens, bytes));
+  AKV_TRY(span_bytes(store, span.first_layer, span.num_layers, span.num_tokens, span.dtype, bytes));
+  if (span.dtype != 0) AKV_TRY(check_converted(store, span, write));
   if (span.blocks == nullptr && span.num_blocks != 0)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "blocks is NULL, and num_blocks is %llu", span.num_blocks);
   for (std::uint32_t i = 0; i < span.num_blocks; ++i) AKV_TRY(store.check_block(span.blocks[i], write));
@@ -116,10 +175,15 @@ Status check_span(const Store &store, const akv_span &span, bool write) {
 }  // namespace
 
 Status span_bytes(const Store &store, std::uint32_t first_layer, std::uint32_t num_layers, std::uint32_t num_tokens,
-                  std::uint64_t &out) noexcept {
+                  std::uint32_t dtype, std::uint64_t &out) noexcept {
   Layers layers;
   AKV_TRY(find_layers(store, first_layer, num_layers, layers));
-  if (__builtin_mul_overflow(bytes_of_a_layer(store) * layers.count, std::uint64_t{num_tokens}, &out))
+  if (dtype != 0 && number_bytes(dtype) == 0)
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "dtype is %llu, must be 0 (as they are), F32 (1), F16 (2) or BF16 (3)",
+                dtype);
+  const std::uint64_t layer_bytes =
+      dtype == 0 ? bytes_of_a_layer(store) : elements_of_a_layer(store) * number_bytes(dtype);
+  if (__builtin_mul_overflow(layer_bytes * layers.count, std::uint64_t{num_tokens}, &out))
     return fail(AKV_ERROR_OUT_OF_RANGE, "%llu tokens of %llu layers exceed 2^64 - 1 bytes", num_tokens, layers.count);
   return AKV_OK;
 }
@@ -135,7 +199,7 @@ Status copy_spans(Stores::Ref store, const SpanList &spans, bool write, Stream *
       return status;
     }
     std::uint64_t its_bytes = 0;
-    AKV_TRY(span_bytes(*store, span.first_layer, span.num_layers, span.num_tokens, its_bytes));
+    AKV_TRY(span_bytes(*store, span.first_layer, span.num_layers, span.num_tokens, write ? 0 : span.dtype, its_bytes));
     tokens += span.num_tokens;
     bytes += its_bytes;
     kept += kept_bytes<std::int32_t>(span.num_blocks);

@@ -18,6 +18,8 @@ Status Layout::choose_plane(const akv_plane &from, std::uint32_t index) noexcept
   plane = {};
   plane.role = from.role;
   plane.dtype = from.dtype;
+  plane.scaling = from.scaling;
+  plane.head_dim = from.head_dim;
   plane.all_heads = apart ? from.kv_heads : 1;
   plane.dim_bytes = apart ? bits / 8 : static_cast<std::uint32_t>(std::uint64_t{from.kv_heads} * bits / 8);
   plane.dimension = from.dtype == AKV_DTYPE_I4 ? plane.dim_bytes : from.head_dim;

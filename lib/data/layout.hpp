@@ -13,6 +13,8 @@ namespace akv {
 struct PlaneShape {
   std::uint32_t role = 0;
   std::uint32_t dtype = 0;
+  std::uint32_t scaling = 0;
+  std::uint32_t head_dim = 0;  // elements of one head
   std::uint32_t first_head = 0;
   std::uint32_t num_heads = 0;
   std::uint32_t all_heads = 0;    // of the cache

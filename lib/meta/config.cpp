@@ -41,7 +41,8 @@ Status Config::read(const akv_cache_config &from) noexcept {
   max_pinned_blocks = std::min(max_pinned_blocks, num_blocks);
   max_blocks_per_sequence = static_cast<std::uint32_t>(
       std::min(blocks_for(max_tokens_per_sequence, block_tokens), std::uint64_t{num_blocks}));
-  return geometry.read(from.groups, from.num_groups, from.group_size);
+  AKV_TRY(geometry.read(from.groups, from.num_groups, from.group_size));
+  return geometry.fit_scales(block_tokens);
 }
 
 Status Config::check_limits() const noexcept {

@@ -24,12 +24,74 @@ Status check_plane(const akv_plane &plane, std::uint32_t index) {
   if (plane.dtype == AKV_DTYPE_I4 && plane.kv_heads % 2 != 0 && plane.head_dim % 2 != 0)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "plane %llu: %llu heads x %llu is odd, two 4-bit elements share a byte",
                 index, plane.kv_heads, plane.head_dim);
-  if (plane.unused != 0)
-    return fail(AKV_ERROR_UNSUPPORTED, "plane %llu: the unused field is %llu, must be 0", index, plane.unused);
+  if (plane.scaling > AKV_SCALING_CHANNEL)
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "plane %llu: scaling is %llu, must be 0 to 4", index, plane.scaling);
   return AKV_OK;
 }
 
+Status check_scaling_dtype(const akv_plane &plane, std::uint32_t index) {
+  const bool of_bytes = plane.scaling <= AKV_SCALING_TOKEN_HEAD;
+  const bool fits = of_bytes ? plane.dtype == AKV_DTYPE_F8_E4M3 || plane.dtype == AKV_DTYPE_I8
+                             : plane.dtype == AKV_DTYPE_I4 && plane.head_dim % 2 == 0;
+  if (fits) return AKV_OK;
+  return fail(AKV_ERROR_INVALID_ARGUMENT,
+              of_bytes ? "plane %llu: scaling %llu is for F8_E4M3 and I8, dtype is %llu"
+                       : "plane %llu: scaling %llu is for I4 and an even head_dim, dtype is %llu, head_dim %llu",
+              index, plane.scaling, plane.dtype, plane.head_dim);
+}
+
 }  // namespace
+
+std::uint32_t channel_tokens(std::uint32_t block_tokens) noexcept { return block_tokens < 32 ? block_tokens : 32; }
+
+Status scale_bytes_of(const akv_plane &plane, std::uint32_t index, std::uint32_t block_tokens,
+                      std::uint32_t &out) noexcept {
+  out = plane.scale_bytes;
+  if (plane.scaling == AKV_SCALING_NONE) return AKV_OK;
+  AKV_TRY(check_scaling_dtype(plane, index));
+  std::uint64_t bytes = 0;
+  if (plane.scaling == AKV_SCALING_TOKEN_HEAD) bytes = std::uint64_t{plane.kv_heads} * 4;
+  if (plane.scaling == AKV_SCALING_TOKEN_GROUP)
+    bytes = std::uint64_t{plane.kv_heads} * ((plane.head_dim + 31u) / 32) * 4;
+  if (plane.scaling == AKV_SCALING_CHANNEL) {
+    const std::uint32_t tokens = channel_tokens(block_tokens);
+    if (tokens == 0 || block_tokens % tokens != 0 || plane.head_dim * 4 % tokens != 0)
+      return fail(AKV_ERROR_INVALID_ARGUMENT,
+                  "plane %llu: scaling by channel wants blocks of at most 32 tokens or a multiple of that, and 4 x "
+                  "head_dim a multiple of those: block_tokens is %llu, head_dim %llu",
+                  index, block_tokens, plane.head_dim);
+    bytes = std::uint64_t{plane.kv_heads} * (plane.head_dim * 4 / tokens);
+  }
+  if (bytes > 65535)
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "plane %llu: %llu bytes of scales a token, at most 65535", index, bytes);
+  out = static_cast<std::uint32_t>(bytes);
+  return AKV_OK;
+}
+
+Status choose_format(akv_plane &plane, std::uint32_t index, std::uint32_t format, std::uint32_t block_tokens) noexcept {
+  const bool values = plane.role == AKV_PLANE_VALUES;
+  const auto of = [&](std::uint32_t dtype, std::uint32_t scaling) {
+    plane.dtype = dtype;
+    plane.scaling = scaling;
+  };
+  switch (format) {
+    case AKV_FORMAT_F32: of(AKV_DTYPE_F32, AKV_SCALING_NONE); break;
+    case AKV_FORMAT_F16: of(AKV_DTYPE_F16, AKV_SCALING_NONE); break;
+    case AKV_FORMAT_BF16: of(AKV_DTYPE_BF16, AKV_SCALING_NONE); break;
+    case AKV_FORMAT_F8: of(AKV_DTYPE_F8_E4M3, AKV_SCALING_HEAD); break;
+    case AKV_FORMAT_F8_TOKEN: of(AKV_DTYPE_F8_E4M3, AKV_SCALING_TOKEN_HEAD); break;
+    case AKV_FORMAT_I8: of(AKV_DTYPE_I8, AKV_SCALING_TOKEN_HEAD); break;
+    case AKV_FORMAT_K8V4:
+      if (values) of(AKV_DTYPE_I4, AKV_SCALING_TOKEN_GROUP);
+      else of(AKV_DTYPE_F8_E4M3, AKV_SCALING_TOKEN_HEAD);
+      break;
+    case AKV_FORMAT_I4: of(AKV_DTYPE_I4, values ? AKV_SCALING_TOKEN_GROUP : AKV_SCALING_CHANNEL); break;
+    default: return fail(AKV_ERROR_INVALID_ARGUMENT, "format is %llu, must be 1 to 8", format);
+  }
+  plane.scale_bytes = 0;
+  AKV_TRY(check_plane(plane, index));
+  return scale_bytes_of(plane, index, block_tokens, plane.scale_bytes);
+}
 
 std::uint32_t dtype_bits(std::uint32_t dtype) noexcept {
   switch (dtype) {
@@ -89,6 +151,24 @@ Status Geometry::read(const akv_layer_group *groups, std::uint32_t num_groups, s
   group.planes = nullptr;  // `planes` has the copies
   group.plane_size = sizeof(akv_plane);
   return AKV_OK;
+}
+
+Status Geometry::fit_scales(std::uint32_t block_tokens) noexcept {
+  for (std::uint32_t i = 0; i < group.num_planes; ++i) {
+    std::uint32_t wanted = 0;
+    AKV_TRY(scale_bytes_of(planes[i], i, block_tokens, wanted));
+    if (planes[i].scale_bytes != 0 && planes[i].scale_bytes != wanted)
+      return fail(AKV_ERROR_INVALID_ARGUMENT, "plane %llu: scale_bytes is %llu, scaling %llu wants %llu or 0", i,
+                  planes[i].scale_bytes, planes[i].scaling, wanted);
+    planes[i].scale_bytes = wanted;
+  }
+  return AKV_OK;
+}
+
+std::uint32_t Geometry::tokens_together(std::uint32_t block_tokens) const noexcept {
+  for (std::uint32_t i = 0; i < group.num_planes; ++i)
+    if (planes[i].scaling == AKV_SCALING_CHANNEL) return channel_tokens(block_tokens);
+  return 1;
 }
 
 std::uint64_t Geometry::bytes_per_token() const noexcept {

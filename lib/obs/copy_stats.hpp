@@ -12,7 +12,7 @@ namespace akv {
 
 class CopyStats {
  public:
-  static constexpr std::uint32_t kKinds = AKV_MOVED_TENSOR;  // 1 .. kKinds; on the host there is one direction
+  static constexpr std::uint32_t kKinds = AKV_MOVED_CONVERTED;  // 1 .. kKinds; on the host there is one direction
 
   void count_call(std::uint32_t kind, std::uint64_t items) noexcept {
     lines_[kind].calls.fetch_add(1, std::memory_order_relaxed);

@@ -213,7 +213,7 @@ void Run::gather_blocks(std::uint32_t columns, std::uint32_t x, const std::vecto
     span.data = data.data();
     span.bytes = data.size();
     std::uint64_t bytes = 0;
-    must(akv_store_span_bytes(store.handle, span.first_layer, span.num_layers, count, &bytes), "span_bytes");
+    must(akv_store_span_bytes(store.handle, span.first_layer, span.num_layers, count, 0, &bytes), "span_bytes");
     if (bytes != want.size()) fail("a span takes %" PRIu64 " bytes, not %zu", bytes, want.size());
     must(retry([&] { return akv_copy_gather(store.handle, &span, 1, sizeof span, stream(x).handle()); }), "gather");
     moved(store, AKV_MOVED_GATHER, 1, want.size());

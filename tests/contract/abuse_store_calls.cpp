@@ -100,7 +100,7 @@ std::vector<Function> store_functions() {
       {"akv_store_check_view", kStore | kView, 0, 0, 0,
        [](const Call &c) { return akv_store_check_view(c.store, c.view); }},
       {"akv_store_span_bytes", kStore | kOut, 0, 0, 0,
-       [](const Call &c) { return akv_store_span_bytes(c.store, 0, 0, 1, c.out_as<std::uint64_t>()); }},
+       [](const Call &c) { return akv_store_span_bytes(c.store, 0, 0, 1, 0, c.out_as<std::uint64_t>()); }},
       {"akv_store_read_stats", kStore | kArray | kCount | kElement, 0, 0, sizeof(akv_copy_stats),
        [](const Call &c) {
          return akv_store_read_stats(c.store, c.array_as<akv_copy_stats>(), c.element_size, c.capacity, c.out_count);

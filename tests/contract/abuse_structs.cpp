@@ -272,7 +272,8 @@ TEST_CASE("abuse: values outside their set in a configuration are refused, by th
   refuse(invalid, [&](akv_cache_config &) { group.query_heads = 3; });  // 2 KV heads do not divide it
   refuse(invalid, [&](akv_cache_config &) { planes[0].role = 4; });
   refuse(invalid, [&](akv_cache_config &) { planes[0].dtype = 7; });
-  refuse(unsupported, [&](akv_cache_config &) { planes[1].unused = 1; });
+  refuse(invalid, [&](akv_cache_config &) { planes[1].scaling = 5; });
+  refuse(invalid, [&](akv_cache_config &) { planes[1].scaling = AKV_SCALING_HEAD; });  // of F16
   refuse(invalid, [&](akv_cache_config &) { planes[0] = {AKV_PLANE_KEYS, AKV_DTYPE_I4, 1, 3, 0, 0}; });
 }
 

@@ -149,7 +149,7 @@ void Shadowed::gather_or_scatter(bool scatter, akv_stream *stream) {
     const bool rest = !neighbours || below(4) == 0;
     if (rest) span.num_layers = 0;
     const std::uint32_t end = rest ? layers : last + 1;
-    OK(akv_store_span_bytes(store, span.first_layer, span.num_layers, span.num_tokens, &span.bytes));
+    OK(akv_store_span_bytes(store, span.first_layer, span.num_layers, span.num_tokens, span.dtype, &span.bytes));
     Byte *data = buffer(span.bytes, scatter);
     span.data = data;
     spans.push_back(span);

@@ -56,7 +56,7 @@ int ByteLife::store() {
   WANT(AKV_OK, akv_store_read_region, store_, 2, 1, &region, sizeof region);
   WANT(AKV_ERROR_OUT_OF_RANGE, akv_store_read_region, store_, 3, 1, &region, sizeof region);
   WANT(AKV_OK, akv_store_read_stats, store_, stats, sizeof stats[0], 16, &count);
-  WANT(AKV_OK, akv_store_span_bytes, store_, 0, 3, kTokens, &bytes);
+  WANT(AKV_OK, akv_store_span_bytes, store_, 0, 3, kTokens, 0, &bytes);
   return bytes == 3 * 2 * 2 * 8 * 2 * kTokens ? 0 : __LINE__;
 }
 

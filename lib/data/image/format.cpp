@@ -187,7 +187,7 @@ void ImageShape::write_header(unsigned char *image) const noexcept {
   for (std::uint32_t i = 0; i < geometry_.group.num_planes; ++i) {
     const akv_plane &plane = geometry_.planes[i];
     const std::uint32_t fields[] = {plane.role,     plane.dtype,       plane.kv_heads,
-                                    plane.head_dim, plane.scale_bytes, plane.unused};
+                                    plane.head_dim, plane.scale_bytes, plane.scaling};
     std::memcpy(image + kFixedBytes + i * kPlaneBytes, fields, sizeof fields);
   }
   put(header_bytes_ - kChecksumBytes, crc32c(0, image, header_bytes_ - kChecksumBytes));
@@ -213,7 +213,8 @@ Status ImageShape::check_geometry(const Geometry &cache) const noexcept {
                 own.num_layers, own.num_planes, other.num_layers, other.num_planes);
   for (std::uint32_t i = 0; i < own.num_planes; ++i) {
     const akv_plane &mine = geometry_.planes[i], &its = cache.planes[i];
-    if (mine.role != its.role || mine.dtype != its.dtype || mine.scale_bytes != its.scale_bytes)
+    if (mine.role != its.role || mine.dtype != its.dtype || mine.scale_bytes != its.scale_bytes ||
+        mine.scaling != its.scaling)
       return fail(AKV_ERROR_OTHER_GEOMETRY,
                   "plane %llu: the image has role %llu, dtype %llu, the cache %llu, %llu; or their scales differ", i,
                   mine.role, mine.dtype, its.role, its.dtype);

@@ -251,7 +251,7 @@ Status check(akv_cache *cache, LoadRequest &request, const StoreList &list, Imag
                 "the image has another label: its K/V were made by another model or in another way");
   AKV_TRY(stores.find(list.stores, list.count));
   AKV_TRY(stores.check_shape(wanted, num_swap_blocks));
-  AKV_TRY(check_whole(stores, wanted.geometry));
+  AKV_TRY(check_whole(stores, wanted.geometry, shape.num_tokens()));
   AKV_TRY(shape.check_content(request.image));
   return check_sequence(cache, request, shape);
 }

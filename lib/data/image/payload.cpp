@@ -29,7 +29,7 @@ std::uint32_t stored_to(const StoreSet &stores, std::uint32_t layer, std::uint32
 
 }  // namespace
 
-Status check_whole(const StoreSet &stores, const Geometry &geometry) noexcept {
+Status check_whole(const StoreSet &stores, const Geometry &geometry, std::uint32_t num_tokens) noexcept {
   for (std::uint32_t i = 0; i < stores.count(); ++i)
     if (stores[i].columns_kind() != AKV_STORE_BLOCKS)
       return fail(AKV_ERROR_INVALID_ARGUMENT, "store %llu has swap blocks: name the stores of the cache's blocks", i);
@@ -43,6 +43,10 @@ Status check_whole(const StoreSet &stores, const Geometry &geometry) noexcept {
                       layer, plane, head, stores.count());
         head = end;
       }
+  const std::uint32_t together = geometry.tokens_together(stores.block_tokens());
+  if (num_tokens % together != 0)
+    return fail(AKV_ERROR_UNSUPPORTED, "%llu tokens: %llu tokens share scales by channel and stay together", num_tokens,
+                together);
   return AKV_OK;
 }
 

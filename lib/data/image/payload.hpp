@@ -9,7 +9,7 @@
 namespace akv {
 
 // The stores of a whole cache's blocks: every layer and head is in one of them, and no swap block.
-[[nodiscard]] Status check_whole(const StoreSet &stores, const Geometry &geometry) noexcept;
+[[nodiscard]] Status check_whole(const StoreSet &stores, const Geometry &geometry, std::uint32_t num_tokens) noexcept;
 
 // An image, and the blocks of its tokens in order of position, from 0 on.
 struct PayloadMove {

@@ -107,7 +107,7 @@ Status measure(akv_cache *handle, akv_sequence sequence, const StoreList &list, 
   }
   AKV_TRY(stores.find(list.stores, list.count));
   AKV_TRY(stores.check_shape(wanted, num_swap_blocks));
-  return check_whole(stores, wanted.geometry);
+  return check_whole(stores, wanted.geometry, shape.num_tokens());
 }
 
 }  // namespace
