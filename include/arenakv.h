@@ -21,6 +21,7 @@
  *   copy_pager.h the coldest sequences go out when the cache is full, and come back on use
  *   arena.h      page pools: pages recycled without a lock, and arenas of tensors that grow in place
  *   copy_tensor.h bytes to and from an arena's tensors
+ *   attention.h  attention of new tokens over stores, and the merge of two results
  *   memory.h     a tracker: who has how much memory, where and for what
  *   image.h      one saved sequence as bytes: checked, written to a file and read back
  *   copy_image.h sequences become images, and images sequences
@@ -35,6 +36,7 @@
 #include "arenakv/version.h"
 
 #include "arenakv/arena.h"
+#include "arenakv/attention.h"
 #include "arenakv/base.h"
 #include "arenakv/cache.h"
 #include "arenakv/copy.h"

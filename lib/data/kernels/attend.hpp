@@ -17,7 +17,7 @@ struct AttendPart {
   const std::int32_t *block_table;       // a row for each sequence
   std::int64_t table_stride;             // entries from one row to the next; 0: all have the same blocks
   const std::uint32_t *num_tokens;       // of each sequence in this part
-  const std::uint32_t *first_positions;  // of each sequence's first token here; nullptr: 0
+  const std::uint32_t *first_positions;  // of each sequence's first token here; nullptr: behind the part before, or 0
   std::uint32_t block_tokens;
   std::uint32_t unused;
 };
@@ -39,7 +39,7 @@ struct AttendArguments {
   float scale;
   float soft_cap;                  // 0: none; else cap x tanh(score / cap)
   const float *sink_logits;        // one for each query head; nullptr: none. Takes part in the sum, has no value
-  const std::uint32_t *positions;  // of each sequence's queries, for the window; nullptr: no window
+  const std::uint32_t *positions;  // of each sequence's queries, for the window; nullptr: its last token's
   std::uint32_t window;            // tokens at positions > position - window are seen; 0: all
   std::uint32_t sink_tokens;       // ... and those at positions below this
   std::uint32_t num_parts;
