@@ -21,6 +21,8 @@
  *   copy_pager.h the coldest sequences go out when the cache is full, and come back on use
  *   arena.h      page pools: pages recycled without a lock, and arenas of tensors that grow in place
  *   copy_tensor.h bytes to and from an arena's tensors
+ *   two_tier.h   the last tokens of a sequence in full precision, all before them quantized
+ *   copy_two_tier.h  between the two
  *   attention.h  attention of new tokens over stores, and the merge of two results
  *   memory.h     a tracker: who has how much memory, where and for what
  *   image.h      one saved sequence as bytes: checked, written to a file and read back
@@ -43,6 +45,7 @@
 #include "arenakv/copy_image.h"
 #include "arenakv/copy_pager.h"
 #include "arenakv/copy_tensor.h"
+#include "arenakv/copy_two_tier.h"
 #include "arenakv/geometry.h"
 #include "arenakv/host.h"
 #include "arenakv/image.h"
@@ -60,6 +63,7 @@
 #include "arenakv/stream.h"
 #include "arenakv/swap.h"
 #include "arenakv/ticket.h"
+#include "arenakv/two_tier.h"
 #include "arenakv/view.h"
 
 #endif /* ARENAKV_H */

@@ -69,11 +69,12 @@ typedef int32_t akv_status;
 typedef struct akv_cache akv_cache;
 
 /* The same for what belongs to no one cache: bytes, an order of work, a record of who took how much memory,
- * a policy of who has to leave. */
+ * a policy of who has to leave, rows of tokens in full precision. */
 typedef struct akv_store akv_store;
 typedef struct akv_stream akv_stream;
 typedef struct akv_tracker akv_tracker;
 typedef struct akv_pager akv_pager;
+typedef struct akv_tail akv_tail;
 
 /* Things inside a cache are 64-bit values that carry their kind, their cache and a generation of 32 bits: 0 is
  * "none", a stale one or another cache's is BAD_HANDLE, one of another kind WRONG_TYPE. */
@@ -81,6 +82,9 @@ typedef uint64_t akv_sequence;
 typedef uint64_t akv_plan;
 typedef uint64_t akv_lease;
 typedef uint64_t akv_pin;
+
+/* The same inside a tail (two_tier.h). */
+typedef uint64_t akv_tail_row;
 
 /* A ticket is a number that grows with each one opened in its cache (ticket.h). 0 means "nothing to wait for". */
 typedef uint64_t akv_ticket;

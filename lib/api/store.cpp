@@ -1,28 +1,12 @@
 // store.cpp: thunks of store.h.
 #include "data/store.hpp"
 
+#include "api/store_config.hpp"
 #include "api/thunk.hpp"
 
 using namespace akv;
 
 namespace {
-
-constexpr std::uint32_t kStoreConfigV1 = 72, kRegionV1 = 72;
-static_assert(sizeof(akv_store_config) == kStoreConfigV1 && sizeof(akv_region) == kRegionV1);
-
-Status read_config(const akv_store_config *from, akv_store_config &to) noexcept {
-  to = AKV_STORE_CONFIG_INIT;
-  if (from != nullptr) AKV_TRY(read_struct(from, to, kStoreConfigV1));
-  AKV_TRY(check_flags(to.flags, AKV_STORE_SMALL_PAGES));
-  if (to.unused != 0) return fail(AKV_ERROR_UNSUPPORTED, "unused is %llu, must be 0", to.unused);
-  if (to.device != AKV_DEVICE_HOST)
-    return fail(AKV_ERROR_UNSUPPORTED, "device %llu: this build has stores of the host (0) only", to.device);
-  if (to.columns > AKV_STORE_SWAP_BLOCKS)
-    return fail(AKV_ERROR_INVALID_ARGUMENT, "columns is %llu, must be 0 or 1", to.columns);
-  AKV_TRY(check_array(to.layers, to.num_layers, "layers"));
-  AKV_TRY(check_array(to.regions, to.num_regions, "regions"));
-  return to.num_regions == 0 ? AKV_OK : check_element_size("region_size", to.region_size, kRegionV1);
-}
 
 // The numbers of a cache that a store is made for.
 Status read_shape(akv_cache *cache, std::uint32_t columns, StoreShape &to) noexcept {
@@ -45,14 +29,10 @@ akv_status akv_store_create(akv_cache *cache, const akv_store_config *config, ak
   const KeepErrno keep;
   AKV_TRY(check_pointer(out_store, "out_store"));
   akv_store_config ours;
-  AKV_TRY(read_config(config, ours));
+  AKV_TRY(read_store_config(config, ours));
   StoreShape shape;
   AKV_TRY(read_shape(cache, ours.columns, shape));
-  Trackers::Ref tracker;
-  if (ours.tracker != nullptr) AKV_TRY(Trackers::find(ours.tracker, tracker));
-  std::unique_ptr<Store> store;
-  AKV_TRY(Store::create(shape, ours, std::move(tracker), store));
-  return Stores::create(std::move(store), *out_store);
+  return create_store(shape, ours, *out_store);
 }
 
 akv_status akv_store_destroy(akv_store *store) noexcept {

@@ -20,7 +20,8 @@ enum class ObjectType : std::uint64_t {
   stream = 0xA9,
   page_pool = 0xAA,
   tracker = 0xAB,
-  pager = 0xAC
+  pager = 0xAC,
+  tail = 0xAD
 };
 
 struct CacheHandle {
@@ -39,8 +40,8 @@ struct CacheHandle {
   }
 };
 
-// The last three live in page pools, whose index stands where a cache's does.
-enum class Kind : std::uint32_t { sequence = 1, plan = 2, pin = 3, lease = 4, arena = 5, tensor = 6, page = 7 };
+// Arenas, tensors and pages live in page pools, whose index stands where a cache's does; rows in tails, whose number does.
+enum class Kind : std::uint32_t { sequence = 1, plan, pin, lease, arena, tensor, page, tail_row };
 
 struct ObjectHandle {
   static constexpr std::uint32_t kIndexBits = 20;
