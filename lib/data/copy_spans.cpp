@@ -3,6 +3,7 @@
 #include "base/sized_struct.hpp"
 #include "data/copy_engine.hpp"
 #include "data/device/work.hpp"
+#include "data/kernels/caches.hpp"
 #include "data/plane_piece.hpp"
 
 namespace akv {
@@ -40,12 +41,17 @@ akv_span span_at(const SpanList &spans, std::uint32_t index) {
   return span;
 }
 
-// Move tokens first .. first + count - 1 of a sound span; `write`: into the store.
-void move_span(const Store &store, const akv_span &span, std::uint32_t first, std::uint32_t count, bool write) {
+struct Way {
+  bool write;  // into the store
+  std::uint32_t past_caches;
+};
+
+// Move tokens first .. first + count - 1 of a sound span.
+void move_span(const Store &store, const akv_span &span, std::uint32_t first, std::uint32_t count, Way way) {
   const KeepLastError keep;
   Layers layers;
   if (find_layers(store, span.first_layer, span.num_layers, layers) != AKV_OK) return;
-  const auto move = write ? kernels().copy.scatter : kernels().copy.gather;
+  const auto move = way.write ? kernels().copy.scatter : kernels().copy.gather;
   const std::uint32_t block_tokens = store.shape().block_tokens;
   auto *data = static_cast<unsigned char *>(span.data);
   for (std::uint32_t layer = layers.first; layer < layers.first + layers.count; ++layer)
@@ -59,10 +65,10 @@ void move_span(const Store &store, const akv_span &span, std::uint32_t first, st
       };
       const std::uint64_t start = std::uint64_t{span.first_token} + first;
       move({element_rows(region), rows(plane.row_bytes(), plane.dim_bytes), element_shape(plane, block_tokens),
-            span.blocks, start, count});
+            span.blocks, start, count, way.past_caches, 0});
       if (plane.scale_bytes != 0)
         move({scale_rows(region), rows(plane.scale_bytes, 0), scale_shape(plane, block_tokens), span.blocks, start,
-              count});
+              count, way.past_caches, 0});
     }
 }
 
@@ -75,12 +81,13 @@ struct SpanWork {
 
   bool run(std::uint32_t part, std::uint32_t parts) noexcept {
     const Share share(tokens, part, parts);
+    const Way way{write, past_caches(bytes)};
     std::uint64_t at = 0;
     for (std::uint32_t i = 0; i < spans.count && at < share.end; ++i) {
       const akv_span span = span_at(spans, i);
       const std::uint64_t first = std::max(share.first, at), end = std::min(share.end, at + span.num_tokens);
       if (first < end)
-        move_span(*store, span, static_cast<std::uint32_t>(first - at), static_cast<std::uint32_t>(end - first), write);
+        move_span(*store, span, static_cast<std::uint32_t>(first - at), static_cast<std::uint32_t>(end - first), way);
       at += span.num_tokens;
     }
     return true;

@@ -2,6 +2,7 @@
 // It knows stores, streams and kernels.
 #include "data/copy_engine.hpp"
 #include "data/device/work.hpp"
+#include "data/kernels/caches.hpp"
 #include "data/plane_piece.hpp"
 
 namespace akv {
@@ -30,6 +31,7 @@ struct TokenWork {
 
   bool run(std::uint32_t part, std::uint32_t parts) noexcept {
     const Share share(num_tokens, part, parts);
+    const std::uint32_t past = past_caches(bytes);
     const auto move = write ? kernels().copy.write_slots : kernels().copy.read_slots;
     for (std::uint32_t i = 0; i < num_planes; ++i) {
       const PlaneShape &plane = store->layout().plane(planes[i].plane);
@@ -40,10 +42,10 @@ struct TokenWork {
         return rows;
       };
       move({akv::element_rows(region), part_of(element_rows(planes[i], plane)), element_shape(plane, block_tokens),
-            slots + share.first, share.end - share.first});
+            slots + share.first, share.end - share.first, past, 0});
       if (plane.scale_bytes == 0) continue;
       move({akv::scale_rows(region), part_of(scale_rows(planes[i], plane)), scale_shape(plane, block_tokens),
-            slots + share.first, share.end - share.first});
+            slots + share.first, share.end - share.first, past, 0});
     }
     return true;
   }

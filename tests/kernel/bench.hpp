@@ -37,6 +37,7 @@ struct Timed {
 struct BenchOptions {
   std::uint64_t bytes = 0;     // of each of the two buffers; 0: more than four times the last-level cache
   double seconds = 0;          // a row goes on for so long; 0: seven rounds
+  const char *rows = "";       // only those with this in their names
   const char *json = nullptr;  // a file
 };
 

@@ -303,8 +303,11 @@ struct Pool {
 // Tokens one by one, each to a place of its own.
 void time_slots(Bench &bench, RowShape shape, Targets targets, bool write) {
   const Pool pool(write ? bench.to() : bench.from(), bench.size(), shape, false);
-  std::vector<std::int64_t> slots;  // no two neighbours, whatever the size of blocks
-  for (const std::int32_t block : pool.order) slots.push_back(std::int64_t{block} * shape.block_tokens);
+  std::vector<std::int64_t> slots;
+  for (std::uint32_t token = 0; token < shape.block_tokens; ++token)  // no two neighbours
+    for (const std::int32_t block : pool.order)
+      slots.push_back(std::int64_t{block} * shape.block_tokens +
+                      (token * 7 + static_cast<std::uint32_t>(block)) % shape.block_tokens);
   const std::uint64_t bytes = slots.size() * pool.token_bytes();
   bench.time({(write ? "append, tokens of " : "read slots, tokens of ") + size_name(pool.token_bytes()),
               Yardstick::copy, bytes, bytes, slots.size(),

@@ -19,11 +19,13 @@ namespace {
 constexpr const Subject *kSubjects[] = {&copies};
 
 constexpr const char *kUsage =
-    "usage: kernelcheck [--bench] [--only SUBJECT] [--isa NAME] [--seconds N] [--seed N] [--size MiB] [--json FILE]\n"
+    "usage: kernelcheck [--bench] [--only SUBJECT] [--isa NAME] [--seconds N] [--seed N]\n"
+    "                   [--rows TEXT] [--size MiB] [--json FILE]\n"
     "  every kernel on every instruction set of this processor, against what it must do\n"
     "  --bench    then time it: ratios to memcpy, memset or reading over the same bytes; they never fail\n"
     "  --seconds  go on with new shapes for so long a subject; with --bench: time a row for so long\n"
     "  --seed     the shapes of this seed alone, which a difference names\n"
+    "  --rows     time only those that have this text in their names\n"
     "  --size     of each of the two buffers that are timed; more than 4 x the last-level cache unless told\n"
     "  --json     what is timed, into a file\n";
 
@@ -65,6 +67,7 @@ Options read_options(int count, char **arguments) {
     else if (flag == "--isa") options.isa = value;
     else if (flag == "--seconds") options.seconds = number("--seconds", value);
     else if (flag == "--size") options.bench_options.bytes = static_cast<std::uint64_t>(number("--size", value)) << 20;
+    else if (flag == "--rows") options.bench_options.rows = value;
     else if (flag == "--json") options.bench_options.json = value;
     else if (flag == "--seed") {
       options.seed = std::strtoull(value, nullptr, 10);

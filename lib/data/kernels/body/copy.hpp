@@ -70,22 +70,22 @@ void add_stretch(Moves &moves, const PoolRows &pool, const TokenRows &tokens, co
 template <bool kToPool>
 void move_slots(const SlotArguments &a) noexcept {
   with_moves(a.past_caches, [&a](auto &moves) {
-    for_each_stretch_of_slots(
-        a.slots, a.num_tokens, a.shape.block_tokens, follows(a.pool, a.shape),
-        [&](std::int64_t block, std::uint64_t token, std::uint64_t first, std::uint64_t count) {
-          add_stretch<kToPool>(moves, a.pool, a.tokens, a.shape, token_of(a.pool, block, token), first, count);
-        });
+    for_each_stretch_of_slots(a.slots, a.num_tokens, a.shape.block_tokens, follows(a.pool, a.shape),
+                              [&](std::int64_t block, std::uint64_t token, std::uint64_t first, std::uint64_t count) {
+                                add_stretch<kToPool>(moves, a.pool, a.tokens, a.shape, token_of(a.pool, block, token),
+                                                     first, count);
+                              });
   });
 }
 
 template <bool kToPool>
 void move_span(const SpanArguments &a) noexcept {
   with_moves(a.past_caches, [&a](auto &moves) {
-    for_each_stretch_of_span(
-        a.blocks, a.first_token, a.num_tokens, a.shape.block_tokens, follows(a.pool, a.shape),
-        [&](std::int64_t block, std::uint64_t token, std::uint64_t first, std::uint64_t count) {
-          add_stretch<kToPool>(moves, a.pool, a.tokens, a.shape, token_of(a.pool, block, token), first, count);
-        });
+    for_each_stretch_of_span(a.blocks, a.first_token, a.num_tokens, a.shape.block_tokens, follows(a.pool, a.shape),
+                             [&](std::int64_t block, std::uint64_t token, std::uint64_t first, std::uint64_t count) {
+                               add_stretch<kToPool>(moves, a.pool, a.tokens, a.shape, token_of(a.pool, block, token),
+                                                    first, count);
+                             });
   });
 }
 

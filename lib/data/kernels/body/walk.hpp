@@ -74,7 +74,8 @@ void for_each_stretch_of_slots(const std::int64_t *slots, std::uint64_t num_slot
     }
     const auto slot = static_cast<std::uint64_t>(slots[i]);
     const std::uint64_t block = slot / block_tokens, token = slot % block_tokens;
-    const std::uint64_t left = num_slots - i, most = joined || left < block_tokens - token ? left : block_tokens - token;
+    const std::uint64_t left = num_slots - i,
+                        most = joined || left < block_tokens - token ? left : block_tokens - token;
     std::uint64_t count = 1;
     while (count < most && slots[i + count] == slots[i + count - 1] + 1) ++count;
     take(static_cast<std::int64_t>(block), token, i, count);

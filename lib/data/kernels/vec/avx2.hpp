@@ -78,7 +78,9 @@ inline void store_chunk(unsigned char *to, Chunk x) noexcept {
   _mm256_storeu_si256(reinterpret_cast<__m256i *>(to), x);
 }
 // Past the caches; `to` is a multiple of a chunk.
-inline void stream_chunk(unsigned char *to, Chunk x) noexcept { _mm256_stream_si256(reinterpret_cast<__m256i *>(to), x); }
+inline void stream_chunk(unsigned char *to, Chunk x) noexcept {
+  _mm256_stream_si256(reinterpret_cast<__m256i *>(to), x);
+}
 inline void end_streaming() noexcept { _mm_sfence(); }
 
 }  // namespace

@@ -58,7 +58,9 @@ inline Chunk zero_chunk() noexcept { return _mm512_setzero_si512(); }
 inline Chunk load_chunk(const unsigned char *from) noexcept { return _mm512_loadu_si512(from); }
 inline void store_chunk(unsigned char *to, Chunk x) noexcept { _mm512_storeu_si512(to, x); }
 // Past the caches; `to` is a multiple of a chunk.
-inline void stream_chunk(unsigned char *to, Chunk x) noexcept { _mm512_stream_si512(reinterpret_cast<__m512i *>(to), x); }
+inline void stream_chunk(unsigned char *to, Chunk x) noexcept {
+  _mm512_stream_si512(reinterpret_cast<__m512i *>(to), x);
+}
 inline void end_streaming() noexcept { _mm_sfence(); }
 
 }  // namespace
