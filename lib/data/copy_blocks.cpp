@@ -2,6 +2,7 @@
 // It knows stores, streams and kernels.
 #include "data/copy_engine.hpp"
 #include "data/device/work.hpp"
+#include "data/kernels/caches.hpp"
 #include "data/plane_piece.hpp"
 
 namespace akv {
@@ -22,8 +23,9 @@ struct BlockWork {
 
   bool run(std::uint32_t part, std::uint32_t parts) noexcept {
     const Share share(num_blocks, part, parts);
-    const auto copy = [](const PlanePiece &piece, const BlockCopy *copies, std::uint64_t count) {
-      piece.copy(copies, count);
+    const std::uint32_t past = past_caches(bytes);
+    const auto copy = [past](const PlanePiece &piece, const BlockCopy *copies, std::uint64_t count) {
+      piece.copy(copies, count, past);
       return true;
     };
     const auto same = [](const PlanePiece &piece, const BlockCopy *copies, std::uint64_t count) {

@@ -6,6 +6,7 @@
 #include "data/copy_engine.hpp"
 #include "data/device/endings.hpp"
 #include "data/device/work.hpp"
+#include "data/kernels/caches.hpp"
 #include "data/store_set.hpp"
 #include "meta/cache_home.hpp"
 
@@ -125,6 +126,7 @@ struct RecordWork {
   const BlockCopy *copies = nullptr;  // kept in the queue; else they are read from their source again
   std::uint32_t num_copies = 0;
   bool verify = false;
+  std::uint32_t past_caches = 0;
   RecordSource source;
   Status *answer = nullptr;
   Tally tally;
@@ -169,10 +171,11 @@ struct RecordWork {
   }
 
   bool copy(const BlockCopy *some, std::uint32_t count, const Share &share) noexcept {
-    return for_each_run(some, count, share, [](const PlanePiece &piece, const BlockCopy *run, std::uint64_t length) {
-      piece.copy(run, length);
-      return true;
-    });
+    return for_each_run(some, count, share,
+                        [this](const PlanePiece &piece, const BlockCopy *run, std::uint64_t length) {
+                          piece.copy(run, length, past_caches);
+                          return true;
+                        });
   }
   bool same(const BlockCopy *some, std::uint32_t count, const Share &share) noexcept {
     return for_each_run(some, count, share,
@@ -297,6 +300,7 @@ Status run_records(const RecordSource &source, const RunRequest &request, Stream
   const std::uint64_t bytes = stores.count() != 0 ? tokens * stores[0].layout().bytes_per_token() : 0;
   const auto most = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(units, 1, UINT32_MAX));
   const bool queued = work.queued();
+  work->past_caches = past_caches(bytes);
   work->stores = std::move(stores);
   work.submit(std::min(parts_for(stream, bytes), most));
   if (queued || (answer != AKV_OK && answer != AKV_ERROR_VERIFY_FAILED) || !request.finish) return answer;

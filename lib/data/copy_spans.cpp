@@ -3,6 +3,7 @@
 #include "base/sized_struct.hpp"
 #include "data/copy_engine.hpp"
 #include "data/device/work.hpp"
+#include "data/kernels/caches.hpp"
 #include "data/kernels/kernels.hpp"
 #include "data/plane_elements.hpp"
 #include "data/plane_piece.hpp"
@@ -48,11 +49,16 @@ akv_span span_at(const SpanList &spans, std::uint32_t index) {
   return span;
 }
 
-// Move or convert tokens first .. first + count - 1 of a sound span; `write`: into the store.
+struct Way {
+  bool write;  // into the store
+  std::uint32_t past_caches;
+};
+
+// Move or convert tokens first .. first + count - 1 of a sound span.
 class SpanMove {
  public:
-  SpanMove(const Store &store, const akv_span &span, std::uint32_t first, std::uint32_t count, bool write) noexcept
-      : store_(store), span_(span), first_(first), count_(count), write_(write) {}
+  SpanMove(const Store &store, const akv_span &span, std::uint32_t first, std::uint32_t count, Way way) noexcept
+      : store_(store), span_(span), first_(first), count_(count), way_(way) {}
 
   void run() noexcept {
     const KeepLastError keep;
@@ -78,16 +84,16 @@ class SpanMove {
   }
   std::uint64_t start() const noexcept { return std::uint64_t{span_.first_token} + first_; }
   void move(const akv_region &region, const PlaneShape &plane) noexcept {
-    const auto run_kernel = write_ ? kernels().copy.scatter : kernels().copy.gather;
+    const auto run_kernel = way_.write ? kernels().copy.scatter : kernels().copy.gather;
     const std::uint32_t block_tokens = store_.shape().block_tokens;
     run_kernel({element_rows(region), rows(plane.row_bytes(), plane.dim_bytes), element_shape(plane, block_tokens),
-                span_.blocks, start(), count_});
+                span_.blocks, start(), count_, way_.past_caches, 0});
     if (plane.scale_bytes != 0)
       run_kernel({scale_rows(region), rows(plane.scale_bytes, 0), scale_shape(plane, block_tokens), span_.blocks,
-                  start(), count_});
+                  start(), count_, way_.past_caches, 0});
   }
   void convert(const akv_region &region, const PlaneShape &plane) noexcept {
-    const auto run_kernel = write_ ? kernels().format.scatter : kernels().format.gather;
+    const auto run_kernel = way_.write ? kernels().format.scatter : kernels().format.gather;
     const std::uint64_t head_bytes = std::uint64_t{plane.head_dim} * number_bytes(span_.dtype);
     run_kernel({pool_elements(region, plane, head_scales_),
                 {rows(head_bytes * plane.num_heads, static_cast<std::int64_t>(head_bytes)), span_.dtype, 0},
@@ -100,7 +106,7 @@ class SpanMove {
   const Store &store_;
   const akv_span &span_;
   const std::uint32_t first_, count_;
-  const bool write_;
+  const Way way_;
   unsigned char *data_ = nullptr;
   const float *head_scales_ = nullptr;  // of the plane at hand
 };
@@ -116,6 +122,7 @@ struct SpanWork {
   // parts' shares, who leave it to the one that has its first.
   bool run(std::uint32_t part, std::uint32_t parts) noexcept {
     const Share share(tokens, part, parts);
+    const Way way{write, past_caches(bytes)};
     std::uint64_t at = 0;
     for (std::uint32_t i = 0; i < spans.count && at < share.end; ++i) {
       const akv_span span = span_at(spans, i);
@@ -125,7 +132,7 @@ struct SpanWork {
       };
       const std::uint64_t first = place(share.first), end = place(share.end);
       if (first < end)
-        SpanMove(*store, span, static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(end - first), write).run();
+        SpanMove(*store, span, static_cast<std::uint32_t>(first), static_cast<std::uint32_t>(end - first), way).run();
       at += span.num_tokens;
     }
     return true;

@@ -2,6 +2,7 @@
 // It knows stores, streams and kernels.
 #include "data/copy_engine.hpp"
 #include "data/device/work.hpp"
+#include "data/kernels/caches.hpp"
 #include "data/kernels/kernels.hpp"
 #include "data/plane_elements.hpp"
 #include "data/plane_piece.hpp"
@@ -60,8 +61,9 @@ struct TokenWork {
     const std::uint32_t block_tokens = store->shape().block_tokens;
     const auto run_kernel = write ? kernels().copy.write_slots : kernels().copy.read_slots;
     const std::uint64_t count = share.end - share.first;
+    const std::uint32_t past = past_caches(bytes);
     run_kernel({akv::element_rows(region), behind(element_rows(data, plane), share.first),
-                element_shape(plane, block_tokens), slots + share.first, count});
+                element_shape(plane, block_tokens), slots + share.first, count, past, 0});
     if (plane.scale_bytes == 0) return;
     run_kernel({akv::scale_rows(region), behind(scale_rows(data, plane), share.first), scale_shape(plane, block_tokens),
                 slots + share.first, count});

@@ -31,11 +31,12 @@ PlanePiece::PlanePiece(const PlanePlace &from, const PlanePlace &to, std::uint32
   scales_ = {scales_of(from, plane, heads), scales_of(to, plane, heads), {scale_bytes, 1, block_tokens}, nullptr, 0};
 }
 
-void PlanePiece::copy(const BlockCopy *copies, std::uint64_t count) const noexcept {
+void PlanePiece::copy(const BlockCopy *copies, std::uint64_t count, std::uint32_t past_caches) const noexcept {
   for (BlockArguments arguments : {elements_, scales_}) {
     if (arguments.shape.row_bytes == 0) continue;
     arguments.copies = copies;
     arguments.num_copies = count;
+    arguments.past_caches = past_caches;
     kernels().copy.copy_blocks(arguments);
   }
 }

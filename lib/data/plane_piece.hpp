@@ -43,7 +43,8 @@ class PlanePiece {
   std::uint64_t bytes_per_token() const noexcept {
     return elements_.shape.row_bytes * elements_.shape.num_heads + scales_.shape.row_bytes;
   }
-  void copy(const BlockCopy *copies, std::uint64_t count) const noexcept;
+  // `past_caches`: as kernels/caches.hpp says of the whole work.
+  void copy(const BlockCopy *copies, std::uint64_t count, std::uint32_t past_caches) const noexcept;
   bool same(const BlockCopy *copies, std::uint64_t count) const noexcept;
 
  private:

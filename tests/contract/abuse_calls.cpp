@@ -232,6 +232,11 @@ std::vector<Function> process_functions() {
       {"akv_status_name", 0, 0, 0, 0,
        [](const Call &) -> akv_status { return akv_status_name(-1000) != nullptr ? AKV_OK : AKV_ERROR_DAMAGED; }},
       {"akv_has", 0, 0, 0, 0, [](const Call &) -> akv_status { return akv_has(0) == 0 ? AKV_OK : AKV_ERROR_DAMAGED; }},
+      {"akv_isa_choose", 0, 0, 0, 0, [](const Call &) -> akv_status { return akv_isa_choose(0); }},
+      {"akv_isa_in_use", 0, 0, 0, 0,
+       [](const Call &) -> akv_status { return akv_isa_in_use() != 0 ? AKV_OK : AKV_ERROR_DAMAGED; }},
+      {"akv_isa_name", 0, 0, 0, 0,
+       [](const Call &) -> akv_status { return akv_isa_name(1000) != nullptr ? AKV_OK : AKV_ERROR_DAMAGED; }},
       {"akv_blocks_for", 0, 0, 0, 0,
        [](const Call &) -> akv_status { return akv_blocks_for(17, 16) == 2 ? AKV_OK : AKV_ERROR_DAMAGED; }},
       {"akv_version", 0, 0, 0, 0,
@@ -246,9 +251,9 @@ std::vector<Function> process_functions() {
 const std::vector<Function> &every_function() {
   static const std::vector<Function> all = [] {
     std::vector<Function> list;
-    for (const auto &part : {cache_functions(), sequence_functions(), prefix_and_order_functions(), stream_functions(),
-                             model_functions(), pool_functions(), store_functions(), pager_functions(),
-                             image_functions(), process_functions()})
+    for (const auto &part :
+         {cache_functions(), sequence_functions(), prefix_and_order_functions(), stream_functions(), model_functions(),
+          pool_functions(), store_functions(), pager_functions(), image_functions(), process_functions()})
       list.insert(list.end(), part.begin(), part.end());
     return list;
   }();

@@ -15,7 +15,8 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ABI = HERE.parent / "abi"
-HELPERS = {"tree.py", "public_api.py", "compilers.py", "measure.py", "test_checkers.py", "installed.py"}
+HELPERS = {"tree.py", "public_api.py", "compilers.py", "measure.py", "test_checkers.py", "installed.py",
+           "kernel_symbols.py"}  # it looks at archives: archive_cases
 
 THING_H = """/* thing.h: a thing. */
 #ifndef ARENAKV_THING_H
@@ -240,6 +241,25 @@ def program_cases(folder):
     yield expect("links with a library of another version", run(linked), 1, "the library 0x000001")
 
 
+def archive_cases(folder):
+    """Archives of kernels: a table and nothing else, and whatever else could come out of one."""
+    table = "namespace akv { extern const int x_kernels; extern const int x_kernels = 1; }\n"
+    for name, more, status, say in (("data", "int (*in_use)();", 1, "in_use (B) can be"),
+                                    ("local", "namespace { volatile int own = 1; }", 0, "1 looked at"),
+                                    ("weak", "inline int w() { return 1; } static auto p = &w;", 1, "_Z1wv (W)"),
+                                    ("named", "int f() { return 1; }", 1, "_Z1fv (T) can be linked with")):
+        source, archive = folder / f"{name}.cpp", folder / f"{name}.a"
+        source.write_text(table + more)
+        assert run("g++", "-w", "-c", source, "-o", folder / f"{name}.o")[0] == 0
+        assert run("ar", "rcs", archive, folder / f"{name}.o")[0] == 0
+        yield expect(f"kernel_symbols, {name}", run(sys.executable, HERE / "kernel_symbols.py", archive), status, say)
+    (folder / "none.cpp").write_text("static int own;\n")
+    assert run("g++", "-w", "-c", folder / "none.cpp", "-o", folder / "none.o")[0] == 0
+    outcome = run(sys.executable, HERE / "kernel_symbols.py", folder / "none.o")
+    yield expect("kernel_symbols without a table", outcome, 1, "there is no akv::")
+    yield expect("kernel_symbols of no archive", run(sys.executable, HERE / "kernel_symbols.py"), 1, "nothing was found")
+
+
 def padding_case(folder):
     """-Wpadded is clang's part of headers.py --full."""
     make(folder / "padded", {**SOUND, T: THING_H.replace("*bytes;", "*bytes;\n  uint32_t more;")})
@@ -260,6 +280,7 @@ def main():
         jobs = [pool.submit(sound_case, name, folder, library) for name in sorted(names)]
         jobs += [pool.submit(broken_case, number, case, folder, library) for number, case in enumerate(CASES)]
         results = [job.result() for job in jobs] + list(library_cases(folder)) + list(program_cases(folder))
+        results += archive_cases(folder)
         if shutil.which("clang-19") and shutil.which("clang++-19"):
             results.append(padding_case(folder))
     failures += [line for result in results for line in result]

@@ -44,7 +44,10 @@ int look_around(Life &l) {
   calls.note("akv_status_name");
   calls.note("akv_last_error");
   calls.note("akv_has");
+  calls.note("akv_isa_in_use");
+  calls.note("akv_isa_name");
   if (akv_version() == 0 || akv_version_string()[0] == 0 || akv_status_name(AKV_OK)[0] != 'A') return __LINE__;
+  if (akv_isa_name(akv_isa_in_use())[0] == 0) return __LINE__;
   if (akv_has(AKV_FEATURE_BUDDY) != 1 || akv_last_error(text, sizeof text) > 1000) return __LINE__;
   WANT(AKV_OK, akv_last_error_detail, &detail);
   WANT(3u, akv_blocks_for, 9, kBlockTokens);

@@ -1,4 +1,5 @@
-// kernels.cpp: the plain kernels against loops that know nothing of neighbours, for random strides; and touching pages.
+// kernels.cpp: the kernels of every instruction set that this processor runs against loops that know nothing of
+// neighbours, for random strides; and touching pages.
 // It knows data/kernels and data/host_memory only.
 #include "data/kernels/kernels.hpp"
 
@@ -8,6 +9,7 @@
 #include <random>
 #include <vector>
 
+#include "arenakv/host.h"
 #include "catch.hpp"
 #include "data/host_memory.hpp"
 
@@ -49,6 +51,12 @@ std::int64_t at(const PoolRows &pool, std::int64_t block, std::int64_t token, st
   return block * pool.block_stride + token * pool.token_stride + head * pool.head_stride;
 }
 
+template <class What>
+void for_each_isa(What what) {
+  for (std::uint32_t isa = AKV_ISA_PLAIN; isa <= AKV_ISA_NEON; ++isa)
+    if (const Kernels *kernels = kernels_for(isa); kernels != nullptr) what(kernels->copy);
+}
+
 }  // namespace
 
 TEST_CASE("kernels: A11 slots and spans move every row that a plain loop moves, and no other byte") {
@@ -85,11 +93,14 @@ TEST_CASE("kernels: A11 slots and spans move every row that a plain loop moves, 
     PoolRows rows = layout;
     rows.data = pool_now.data();
     const TokenRows other{outside_now.data(), token_stride, head_stride};
-    if (span)
-      (write ? plain_kernels.copy.scatter : plain_kernels.copy.gather)({rows, other, shape, blocks.data(), first, tokens});
-    else (write ? plain_kernels.copy.write_slots : plain_kernels.copy.read_slots)({rows, other, shape, slots.data(), tokens});
-    REQUIRE(pool_now == pool_wanted);
-    REQUIRE(outside_now == outside_wanted);
+    for_each_isa([&](const CopyKernels &copy) {
+      std::copy(pool.begin(), pool.end(), pool_now.begin());
+      std::copy(outside.begin(), outside.end(), outside_now.begin());
+      if (span) (write ? copy.scatter : copy.gather)({rows, other, shape, blocks.data(), first, tokens});
+      else (write ? copy.write_slots : copy.read_slots)({rows, other, shape, slots.data(), tokens});
+      REQUIRE(pool_now == pool_wanted);
+      REQUIRE(outside_now == outside_wanted);
+    });
   }
 }
 
@@ -101,6 +112,7 @@ TEST_CASE("kernels: A11 block copies and zeroes change what a plain loop changes
     PoolRows from = random_pool(random, shape, nullptr, from_size), to = random_pool(random, shape, nullptr, to_size);
     if (random.below(2) == 0) to = from, to_size = from_size;
     Memory source = random.bytes(from_size), wanted = random.bytes(to_size), now = wanted;
+    const Memory before = now;
     std::vector<BlockCopy> copies;
     const bool in_order = random.below(2) == 0;
     for (std::int32_t block = 0; block < static_cast<std::int32_t>(kBlocks); ++block) {
@@ -131,12 +143,15 @@ TEST_CASE("kernels: A11 block copies and zeroes change what a plain loop changes
     from.data = source.data();
     to.data = now.data();
     const BlockArguments arguments{from, to, shape, copies.data(), copies.size()};
-    plain_kernels.copy.copy_blocks(arguments);
-    REQUIRE(now == wanted);
-    REQUIRE(plain_kernels.copy.same_blocks(arguments));
-    if (copied == to_size) continue;
-    now[copied] ^= 1;
-    REQUIRE(!plain_kernels.copy.same_blocks(arguments));
+    for_each_isa([&](const CopyKernels &copy) {
+      std::copy(before.begin(), before.end(), now.begin());
+      copy.copy_blocks(arguments);
+      REQUIRE(now == wanted);
+      REQUIRE(copy.same_blocks(arguments));
+      if (copied == to_size) return;
+      now[copied] ^= 1;
+      REQUIRE(!copy.same_blocks(arguments));
+    });
   }
 }
 

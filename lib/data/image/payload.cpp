@@ -93,7 +93,7 @@ void zero_place(const StoreSet &stores, const StoreSet::Place &place, const std:
   const PlanePiece piece(there, there, place.plane, heads_of(store.layout().plane(place.plane)));
   for (std::uint32_t i = 0; i < num_blocks; ++i) {
     const BlockCopy zero = {-1, blocks[i], 0, static_cast<std::uint16_t>(store.shape().block_tokens), 0, 0};
-    piece.copy(&zero, 1);
+    piece.copy(&zero, 1, 0);
   }
 }
 

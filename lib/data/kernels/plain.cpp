@@ -2,6 +2,7 @@
 // It knows nothing by itself: vectors and loops are included, and compiled for that instruction set here alone.
 #include "data/kernels/vec/plain.hpp"
 
+#include "data/kernels/body/move_plain.hpp"
 #include "data/kernels/body/attend.hpp"
 #include "data/kernels/body/copy.hpp"
 #include "data/kernels/body/formats.hpp"
