@@ -39,14 +39,13 @@ struct GroupTokens {
   const unsigned char *element_row(std::uint32_t t) const noexcept {
     return elements + static_cast<std::int64_t>(t) * element_stride;
   }
-  unsigned char *code_row(std::uint32_t t) const noexcept {
-    return codes + static_cast<std::int64_t>(t) * code_stride;
-  }
+  unsigned char *code_row(std::uint32_t t) const noexcept { return codes + static_cast<std::int64_t>(t) * code_stride; }
 };
 
 // The definition, for any elements: two of them, as they share a byte.
 template <class E>
-void encode_pair_plainly(const GroupTokens &group, std::uint32_t at, std::uint32_t *groups) noexcept {
+[[gnu::cold, gnu::noinline]] void encode_pair_plainly(const GroupTokens &group, std::uint32_t at,
+                                                      std::uint32_t *groups) noexcept {
   for (std::uint32_t side = 0; side < 2; ++side) {
     float low = float_of_bits(kLargestInI4), high = -low;
     for (std::uint32_t t = 0; t < group.tokens; ++t) {
@@ -126,6 +125,13 @@ void decode_channels(const unsigned char *from, unsigned char *to, const std::ui
   E::store_decoded(to, unit, stream);
 }
 
+template <class E>
+[[gnu::cold, gnu::noinline]] void decode_channels_plainly(const unsigned char *from, unsigned char *to,
+                                                          std::uint32_t size, const std::uint32_t *groups) noexcept {
+  for (std::uint32_t i = 0; i < size; ++i)
+    E::set(to, i, float_of_i4(from[i / 2] >> i % 2 * 4 & 15u, scale_in(groups[i]), lowest_in(groups[i])));
+}
+
 // Up to kMostGroups elements of each token.
 template <class E>
 void read_some_channels(const GroupTokens &group, const std::uint32_t *groups) noexcept {
@@ -134,9 +140,8 @@ void read_some_channels(const GroupTokens &group, const std::uint32_t *groups) n
   for (std::uint32_t t = 0; t < group.tokens; ++t) {
     const unsigned char *from = group.code_row(t);
     unsigned char *to = group.elements + static_cast<std::int64_t>(t) * group.element_stride;
-    if (!finite)
-      for (std::uint32_t i = 0; i < group.size; ++i)
-        E::set(to, i, float_of_i4(from[i / 2] >> i % 2 * 4 & 15u, scale_in(groups[i]), lowest_in(groups[i])));
+    if (!finite) [[unlikely]]
+      decode_channels_plainly<E>(from, to, group.size, groups);
     else
       for (std::uint32_t i = 0; i < group.size; i += kUnit) {
         const std::uint32_t at = group.size - i < kUnit ? group.size - kUnit : i;

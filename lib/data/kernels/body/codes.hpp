@@ -56,13 +56,21 @@ struct E4M3 {
   }
 };
 
+// The definition, for any elements and any scale.
+template <class Code, class E>
+[[gnu::cold, gnu::noinline]] void encode_plainly(const Row &row, float inverse) noexcept {
+  for (std::uint32_t i = 0; i < row.size; ++i) row.codes[i] = Code::code_of(E::get(row.elements, i) * inverse);
+}
+template <class Code, class E>
+[[gnu::cold, gnu::noinline]] void decode_plainly(const Row &row, float scale) noexcept {
+  for (std::uint32_t i = 0; i < row.size; ++i) E::set(row.elements, i, Code::number_of(row.codes[i]) * scale);
+}
+
 template <class Code, class E, bool kMeasured>
 void encode(const Row &row, float scale, bool finite) noexcept {
   const float inverse = inverse_of(scale);
-  if (!finite) [[unlikely]] {
-    for (std::uint32_t i = 0; i < row.size; ++i) row.codes[i] = Code::code_of(E::get(row.elements, i) * inverse);
-    return;
-  }
+  if (!finite) [[unlikely]]
+    return encode_plainly<Code, E>(row, inverse);
   const Floats factor = splat(inverse);
   for_each_unit<E::kBytes * 8, 8>(row.elements, row.codes, row.size,
                                   [factor, &row](const unsigned char *from, unsigned char *to) {
@@ -77,10 +85,9 @@ void encode(const Row &row, float scale, bool finite) noexcept {
 
 template <class Code, class E>
 void decode(const Row &row, float scale) noexcept {
-  if (magnitude_of(scale) >= bits_of_float(0x1p119f)) [[unlikely]] {  // a NaN may come of it
-    for (std::uint32_t i = 0; i < row.size; ++i) E::set(row.elements, i, Code::number_of(row.codes[i]) * scale);
-    return;
-  }
+  const bool may_be_nan = magnitude_of(scale) >= bits_of_float(0x1p119f);
+  if (may_be_nan) [[unlikely]]
+    return decode_plainly<Code, E>(row, scale);
   const Floats factor = splat(scale * Code::kLoaded);
   for_each_unit<8, E::kBytes * 8>(row.codes, row.elements, row.size,
                                   [factor, &row](const unsigned char *from, unsigned char *to) {
@@ -113,7 +120,8 @@ struct TokenHeadRows {
   static void write(const Row &row) noexcept {
     std::uint32_t largest = largest_in<E>(row.elements, row.size);
     const bool finite = largest < kInfinity;
-    if (!finite) [[unlikely]] largest = largest_finite_in<E>(row.elements, row.size);
+    if (!finite) [[unlikely]]
+      largest = largest_finite_in<E>(row.elements, row.size);
     const float scale = scale_for(row.largest == kUnknown ? largest : row.largest, Code::kLargest);
     set_element(row.scales, 0, scale);
     encode<Code, E, true>(row, scale, finite);
@@ -132,10 +140,9 @@ struct PlainRows {
   static void convert(const unsigned char *from, unsigned char *to, const Row &row) noexcept {
     if constexpr (__is_same(From, To)) __builtin_memcpy(to, from, std::uint64_t{row.size} * From::kBytes);
     else
-      for_each_unit<From::kBytes * 8, To::kBytes * 8>(from, to, row.size,
-                                                      [&row](const unsigned char *f, unsigned char *t) {
-                                                        To::store(t, From::load(f), row.stream);
-                                                      });
+      for_each_unit<From::kBytes * 8, To::kBytes * 8>(
+          from, to, row.size,
+          [&row](const unsigned char *f, unsigned char *t) { To::store(t, From::load(f), row.stream); });
   }
   template <class E>
   static void write(const Row &row) noexcept {

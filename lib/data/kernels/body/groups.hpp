@@ -7,7 +7,9 @@
 namespace akv {
 namespace {
 
-constexpr bool is_finite(std::uint32_t group) { return (group & 0x7f80u) != 0x7f80u && (group >> 16 & 0x7f80u) != 0x7f80u; }
+constexpr bool is_finite(std::uint32_t group) {
+  return (group & 0x7f80u) != 0x7f80u && (group >> 16 & 0x7f80u) != 0x7f80u;
+}
 
 // Of numbers in one group.
 inline CodeUnit codes_i4(const Unit &unit, Floats lowest, Floats inverse) noexcept {
@@ -34,6 +36,13 @@ template <class E>
     to[i / 2] = static_cast<unsigned char>(i4_of_float(E::get(from, i), lowest, inverse) |
                                            i4_of_float(E::get(from, i + 1), lowest, inverse) << 4);
   return group;
+}
+
+template <class E>
+[[gnu::cold, gnu::noinline]] void decode_group_plainly(const unsigned char *from, unsigned char *to, std::uint32_t size,
+                                                       std::uint32_t group) noexcept {
+  for (std::uint32_t i = 0; i < size; ++i)
+    E::set(to, i, float_of_i4(from[i / 2] >> i % 2 * 4 & 15u, scale_in(group), lowest_in(group)));
 }
 
 struct TokenGroupRows {
@@ -95,8 +104,7 @@ struct TokenGroupRows {
       const auto group = element_at<std::uint32_t>(row.scales, at / kUnit);
       const std::uint32_t size = row.size - at < kUnit ? row.size - at : kUnit;
       if (!is_finite(group)) [[unlikely]]
-        for (std::uint32_t i = 0; i < size; ++i)
-          E::set(to, i, float_of_i4(from[i / 2] >> i % 2 * 4 & 15u, scale_in(group), lowest_in(group)));
+        decode_group_plainly<E>(from, to, size, group);
       else
         for_each_unit<4, E::kBytes * 8>(from, to, size, [group, &row](const unsigned char *f, unsigned char *t) {
           decode_group<E>(f, t, group, row.stream);

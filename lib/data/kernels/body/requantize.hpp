@@ -8,7 +8,7 @@
 namespace akv {
 namespace {
 
-constexpr std::uint32_t kTile = 4096;          // floats on the stack
+constexpr std::uint32_t kTile = 4096;            // floats on the stack
 constexpr std::uint32_t kChannelElements = 128;  // of 32 tokens: a tile
 
 // The same codes for the same numbers? Then they are copied: made again, a scale could change in its last bit.
@@ -109,8 +109,9 @@ void requantize_blocks(const ConvertBlockArguments &a) noexcept {
   tile.read = stretch_function<false>(a.from.format, AKV_DTYPE_F32);
   tile.write = stretch_function<true>(a.to.format, AKV_DTYPE_F32);
   const std::uint32_t room = a.shape.head_dim < kTile ? kTile / a.shape.head_dim : 1;
-  const std::uint32_t step = same ? a.shape.block_tokens
-                             : a.to.format.scaling == AKV_SCALING_CHANNEL ? kMostGroupTokens : room;
+  const std::uint32_t step = same                                         ? a.shape.block_tokens
+                             : a.to.format.scaling == AKV_SCALING_CHANNEL ? kMostGroupTokens
+                                                                          : room;
   for (std::uint64_t i = 0; i < a.num_copies; ++i) {
     const BlockCopy &copy = a.copies[i];
     const std::uint32_t end = std::uint32_t{copy.first_token} + copy.num_tokens;

@@ -11,9 +11,9 @@ namespace akv {
 namespace {
 
 struct Stretch {
-  PoolElements pool;    // heads from its first on
-  unsigned char *codes;        // of the first token
-  unsigned char *scale_rows;   // of the block
+  PoolElements pool;          // heads from its first on
+  unsigned char *codes;       // of the first token
+  unsigned char *scale_rows;  // of the block
   unsigned char *elements;
   std::int64_t token_stride, head_stride;  // of elements
   std::uint32_t head_dim, num_heads, block_tokens;
@@ -23,21 +23,22 @@ struct Stretch {
   bool stream;
 };
 
-using StretchFunction = void (*)(const Stretch &);
+using StretchFunction = void (*)(const Stretch &) noexcept;
 
 template <class Rows, class E, bool kWrite>
-void move_rows(const Stretch &s) {
+void move_rows(const Stretch &s) noexcept {
   const std::uint64_t skipped = s.first_element;
-  const auto move = [&s, skipped](std::int64_t token, std::int64_t head) {
+  const auto move = [&s, skipped](std::int64_t token, std::int64_t head) noexcept {
     unsigned char *scales = s.scale_rows + (token + s.first_token) * s.pool.scales.token_stride +
                             head * s.pool.scales.head_stride + skipped / kUnit * Rows::kGroupBytes;
-    const Row row{s.codes + token * s.pool.rows.token_stride + head * s.pool.rows.head_stride + skipped * Rows::kBits / 8,
-                  scales,
-                  s.elements + token * s.token_stride + head * s.head_stride,
-                  s.num_elements,
-                  s.largest,
-                  s.pool.head_scales == nullptr ? 1.0f : s.pool.head_scales[head],
-                  s.stream};
+    const Row row{
+        s.codes + token * s.pool.rows.token_stride + head * s.pool.rows.head_stride + skipped * Rows::kBits / 8,
+        scales,
+        s.elements + token * s.token_stride + head * s.head_stride,
+        s.num_elements,
+        s.largest,
+        s.pool.head_scales == nullptr ? 1.0f : s.pool.head_scales[head],
+        s.stream};
     if constexpr (kWrite) Rows::template write<E>(row);
     else Rows::template read<E>(row);
   };
@@ -52,7 +53,7 @@ void move_rows(const Stretch &s) {
 }
 
 template <class E, bool kWrite>
-void move_channels(const Stretch &s) {
+void move_channels(const Stretch &s) noexcept {
   const std::uint32_t group_tokens = s.block_tokens < kMostGroupTokens ? s.block_tokens : kMostGroupTokens;
   for (std::uint32_t done = 0; done < s.num_tokens;) {
     const std::uint32_t at = s.first_token + done, left = s.num_tokens - done, room = group_tokens - at % group_tokens;
@@ -111,15 +112,16 @@ constexpr bool is_number(std::uint32_t dtype) { return dtype <= AKV_DTYPE_BF16; 
 // elements is aligned as its vectors are.
 constexpr std::uint64_t kStreamedBytes = std::uint64_t{8} << 20;
 
-inline bool streams(const PoolRows &rows, std::uint32_t bits, const ElementShape &shape, std::uint64_t tokens) noexcept {
+inline bool streams(const PoolRows &rows, std::uint32_t bits, const ElementShape &shape,
+                    std::uint64_t tokens) noexcept {
   const auto address = reinterpret_cast<std::uintptr_t>(rows.data);
   const auto strides = static_cast<std::uint64_t>(rows.block_stride | rows.token_stride | rows.head_stride);
   return shape.head_dim % kUnit == 0 && (address | strides) % 64 == 0 &&
          tokens * shape.num_heads * shape.head_dim * bits / 8 >= kStreamedBytes;
 }
 inline bool streams(const TokenElements &tokens, const ElementShape &shape, std::uint64_t num_tokens) noexcept {
-  return streams(PoolRows{tokens.rows.data, 0, tokens.rows.token_stride, tokens.rows.head_stride}, bits_of(tokens.dtype),
-                 shape, num_tokens);
+  return streams(PoolRows{tokens.rows.data, 0, tokens.rows.token_stride, tokens.rows.head_stride},
+                 bits_of(tokens.dtype), shape, num_tokens);
 }
 
 // Tokens of one block of a pool. Where the numbers are is for the caller to say.

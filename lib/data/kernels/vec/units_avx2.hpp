@@ -1,5 +1,5 @@
-// units_avx2.hpp: 32 elements in four vectors, to and from memory, packed and unpacked. What they mean: units_plain.hpp.
-// It knows registers. Included by avx2.cpp alone.
+// units_avx2.hpp: 32 elements in four vectors, to and from memory, packed and unpacked. What they mean:
+// units_plain.hpp. It knows registers. Included by avx2.cpp alone.
 #pragma once
 
 #include "data/kernels/vec/avx2.hpp"

@@ -2,6 +2,12 @@
 // units_plain.hpp. It knows registers. Included by avx512.cpp alone.
 #pragma once
 
+// gcc 12 takes its own _mm512_undefined_*() for a mistake (PR 105593).
+#if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#endif
+
 #include "data/kernels/vec/avx512.hpp"
 #include "data/kernels/vec/codes.hpp"
 
@@ -78,9 +84,11 @@ inline void store_unit_f16(unsigned char *to, const Unit &unit, bool stream) noe
 }
 // The upper halves of two vectors, after rounding by what is added.
 inline __m512i upper_halves(__m512i a, __m512i b) noexcept {
-  const __m512i odd = _mm512_add_epi16(_mm512_set1_epi16(1), _mm512_slli_epi16(_mm512_set_epi16(
-      31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2,
-      1, 0), 1));
+  const __m512i odd =
+      _mm512_add_epi16(_mm512_set1_epi16(1),
+                       _mm512_slli_epi16(_mm512_set_epi16(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17,
+                                                          16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0),
+                                         1));
   return _mm512_permutex2var_epi16(a, odd, b);
 }
 inline __m512i rounded_up_half(__m512i bits) noexcept {
