@@ -1,6 +1,6 @@
 // plain.cpp: the kernels for any processor.
 // It knows nothing by itself: vectors and loops are included, and compiled for that instruction set here alone.
-#include "data/kernels/vec/plain.hpp"
+#include "data/kernels/vec/units_plain.hpp"
 
 #include "data/kernels/body/move_plain.hpp"
 #include "data/kernels/body/attend.hpp"

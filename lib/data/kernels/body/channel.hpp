@@ -1,0 +1,167 @@
+// channel.hpp: keys of 4 bits an element, each element of a head with its own {scale, lowest} over a group of tokens.
+// It knows a group of tokens of a block, one head of them. What codes mean is in vec/codes.hpp.
+#pragma once
+
+#include "data/kernels/body/groups.hpp"
+
+namespace akv {
+namespace {
+
+constexpr std::uint32_t kMostGroupTokens = 32, kMostGroups = 512;  // groups looked at at once
+
+// A head's share of its block's scale rows, as if the pieces lay next to each other.
+struct Share {
+  unsigned char *first;
+  std::int64_t token_stride;
+  std::uint64_t row_bytes;
+};
+
+template <bool kWrite>
+void move_share(const Share &share, std::uint64_t offset, std::uint64_t bytes, std::uint32_t *groups) noexcept {
+  auto *buffer = reinterpret_cast<unsigned char *>(groups);
+  std::uint64_t row = offset / share.row_bytes, inside = offset % share.row_bytes;
+  for (std::uint64_t done = 0; done < bytes; ++row, inside = 0) {
+    const std::uint64_t left = bytes - done, room = share.row_bytes - inside, piece = left < room ? left : room;
+    unsigned char *at = share.first + static_cast<std::int64_t>(row) * share.token_stride + inside;
+    if (kWrite) __builtin_memcpy(at, buffer + done, piece);
+    else __builtin_memcpy(buffer + done, at, piece);
+    done += piece;
+  }
+}
+
+// Tokens of one group, one head of them, or some of its elements.
+struct GroupTokens {
+  unsigned char *codes;
+  unsigned char *elements;
+  std::int64_t code_stride, element_stride;
+  std::uint32_t tokens, size;
+  bool stream;
+  const unsigned char *element_row(std::uint32_t t) const noexcept {
+    return elements + static_cast<std::int64_t>(t) * element_stride;
+  }
+  unsigned char *code_row(std::uint32_t t) const noexcept { return codes + static_cast<std::int64_t>(t) * code_stride; }
+};
+
+// The definition, for any elements: two of them, as they share a byte.
+template <class E>
+[[gnu::cold, gnu::noinline]] void encode_pair_plainly(const GroupTokens &group, std::uint32_t at,
+                                                      std::uint32_t *groups) noexcept {
+  for (std::uint32_t side = 0; side < 2; ++side) {
+    float low = float_of_bits(kLargestInI4), high = -low;
+    for (std::uint32_t t = 0; t < group.tokens; ++t) {
+      const float x = E::get(group.element_row(t), at + side);
+      if (magnitude_of(x) > kLargestInI4) continue;
+      low = x < low ? x : low;
+      high = x > high ? x : high;
+    }
+    groups[side] = group_scale<std::uint32_t>(low, high);
+    const float lowest = lowest_in(groups[side]), inverse = inverse_of(scale_in(groups[side]));
+    for (std::uint32_t t = 0; t < group.tokens; ++t) {
+      const std::uint32_t code = i4_of_float(E::get(group.element_row(t), at + side), lowest, inverse);
+      unsigned char &both = group.code_row(t)[at / 2];
+      both = static_cast<unsigned char>(side == 0 ? code : both | code << 4);
+    }
+  }
+}
+
+// 32 elements of all tokens, all numbers.
+template <class E>
+void encode_channels(const GroupTokens &group, std::uint32_t at, std::uint32_t *groups) noexcept {
+  const auto unit_of_token = [&group, at](std::uint32_t t) {
+    return E::load(group.element_row(t) + std::uint64_t{at} * E::kBytes);
+  };
+  Unit low = unit_of_token(0), high = low;
+  for (std::uint32_t t = 1; t < group.tokens; ++t) {
+    const Unit unit = unit_of_token(t);
+#pragma GCC unroll 8
+    for (std::uint32_t i = 0; i < kVectors; ++i) {
+      low.part[i] = smaller(unit.part[i], low.part[i]);
+      high.part[i] = larger(unit.part[i], high.part[i]);
+    }
+  }
+  Unit inverse;
+#pragma GCC unroll 8
+  for (std::uint32_t i = 0; i < kVectors; ++i) {
+    const Words both = group_scale<Words>(low.part[i], high.part[i]);
+    __builtin_memcpy(groups + i * kLanes, &both, sizeof both);
+    const Floats scale = __builtin_bit_cast(Floats, both << 16), one = splat(1.0f);
+    low.part[i] = __builtin_bit_cast(Floats, both & 0xffff0000u);
+    inverse.part[i] = scale >= splat(kSmallestScale) ? one / scale : one;
+  }
+  for (std::uint32_t t = 0; t < group.tokens; ++t) {
+    const Unit unit = unit_of_token(t);
+    CodeUnit codes;
+#pragma GCC unroll 8
+    for (std::uint32_t i = 0; i < kVectors; ++i)
+      codes.part[i] = rounded((unit.part[i] - low.part[i]) * inverse.part[i]);
+    store_codes_i4(group.code_row(t) + at / 2, codes, group.stream);
+  }
+}
+
+template <class E>
+void write_channels(const GroupTokens &group, const Share &share, std::uint64_t offset) noexcept {
+  bool finite = group.size >= kUnit;  // and long enough
+  for (std::uint32_t t = 0; finite && t < group.tokens; ++t)
+    finite = largest_in<E>(group.element_row(t), group.size) <= kLargestInI4;
+  std::uint32_t groups[kUnit];
+  const std::uint32_t step = finite ? kUnit : 2;
+  for (std::uint32_t i = 0; i < group.size; i += step) {
+    const std::uint32_t at = group.size - i < step ? group.size - step : i;
+    if (finite) encode_channels<E>(group, at, groups);
+    else encode_pair_plainly<E>(group, at, groups);
+    move_share<true>(share, offset + std::uint64_t{at} * 4, step * 4, groups);
+  }
+}
+
+template <class E>
+void decode_channels(const unsigned char *from, unsigned char *to, const std::uint32_t *groups, bool stream) noexcept {
+  const auto *pairs = reinterpret_cast<const unsigned char *>(groups);
+  Unit unit = load_unit_i4(from);
+#pragma GCC unroll 8
+  for (std::uint32_t i = 0; i < kVectors; ++i) {
+    const unsigned char *pair = pairs + i * sizeof(Floats);
+    unit.part[i] = upper_bf16(pair) + unit.part[i] * lower_bf16(pair);
+  }
+  E::store_decoded(to, unit, stream);
+}
+
+template <class E>
+[[gnu::cold, gnu::noinline]] void decode_channels_plainly(const unsigned char *from, unsigned char *to,
+                                                          std::uint32_t size, const std::uint32_t *groups) noexcept {
+  for (std::uint32_t i = 0; i < size; ++i)
+    E::set(to, i, float_of_i4(from[i / 2] >> i % 2 * 4 & 15u, scale_in(groups[i]), lowest_in(groups[i])));
+}
+
+// Up to kMostGroups elements of each token.
+template <class E>
+void read_some_channels(const GroupTokens &group, const std::uint32_t *groups) noexcept {
+  bool finite = group.size >= kUnit;
+  for (std::uint32_t i = 0; finite && i < group.size; ++i) finite = is_finite(groups[i]);
+  for (std::uint32_t t = 0; t < group.tokens; ++t) {
+    const unsigned char *from = group.code_row(t);
+    unsigned char *to = group.elements + static_cast<std::int64_t>(t) * group.element_stride;
+    if (!finite) [[unlikely]]
+      decode_channels_plainly<E>(from, to, group.size, groups);
+    else
+      for (std::uint32_t i = 0; i < group.size; i += kUnit) {
+        const std::uint32_t at = group.size - i < kUnit ? group.size - kUnit : i;
+        decode_channels<E>(from + at / 2, to + std::uint64_t{at} * E::kBytes, groups + at, group.stream);
+      }
+  }
+}
+
+template <class E>
+void read_channels(const GroupTokens &group, const Share &share, std::uint64_t offset) noexcept {
+  std::uint32_t groups[kMostGroups];
+  for (std::uint32_t at = 0; at < group.size; at += kMostGroups) {
+    GroupTokens some = group;
+    some.codes += at / 2;
+    some.elements += std::uint64_t{at} * E::kBytes;
+    some.size = group.size - at < kMostGroups ? group.size - at : kMostGroups;
+    move_share<false>(share, offset + std::uint64_t{at} * 4, std::uint64_t{some.size} * 4, groups);
+    read_some_channels<E>(some, groups);
+  }
+}
+
+}  // namespace
+}  // namespace akv
