@@ -1,6 +1,7 @@
 // neon.cpp: the kernels for arm64.
 // It knows nothing by itself: vectors and loops are included, and compiled for that instruction set here alone.
 #include "data/kernels/vec/neon.hpp"
+#include "data/kernels/vec/attend_neon.hpp"
 
 #include "data/kernels/body/attend.hpp"
 #include "data/kernels/body/copy.hpp"
