@@ -3,6 +3,7 @@
 #include "data/kernels/vec/avx512.hpp"
 #include "data/kernels/vec/attend_avx512.hpp"
 
+#include "data/kernels/body/move.hpp"
 #include "data/kernels/body/attend.hpp"
 #include "data/kernels/body/copy.hpp"
 #include "data/kernels/body/formats.hpp"

@@ -3,6 +3,7 @@
 #include "data/kernels/vec/plain.hpp"
 #include "data/kernels/vec/attend_plain.hpp"
 
+#include "data/kernels/body/move_plain.hpp"
 #include "data/kernels/body/attend.hpp"
 #include "data/kernels/body/copy.hpp"
 #include "data/kernels/body/formats.hpp"

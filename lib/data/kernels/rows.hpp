@@ -38,6 +38,8 @@ struct SlotArguments {
   RowShape shape;
   const std::int64_t *slots;
   std::uint64_t num_tokens;
+  std::uint32_t past_caches = 0;  // 1: the work that this is a part of moves more than the caches hold
+  std::uint32_t unused = 0;
 };
 
 // Tokens first_token .. of these blocks to or from `tokens`, which starts with the first of them.
@@ -48,6 +50,8 @@ struct SpanArguments {
   const std::int32_t *blocks;
   std::uint64_t first_token;
   std::uint64_t num_tokens;
+  std::uint32_t past_caches = 0;
+  std::uint32_t unused = 0;
 };
 
 struct BlockCopy {
@@ -66,12 +70,14 @@ struct BlockArguments {
   RowShape shape;
   const BlockCopy *copies;
   std::uint64_t num_copies;
+  std::uint32_t past_caches = 0;
+  std::uint32_t unused = 0;
 };
 
 // Frozen: what is compiled for a device takes them as they are.
-static_assert(std::is_trivially_copyable_v<SlotArguments> && sizeof(SlotArguments) == 88);
-static_assert(std::is_trivially_copyable_v<SpanArguments> && sizeof(SpanArguments) == 96);
-static_assert(std::is_trivially_copyable_v<BlockArguments> && sizeof(BlockArguments) == 96 && sizeof(BlockCopy) == 16);
+static_assert(std::is_trivially_copyable_v<SlotArguments> && sizeof(SlotArguments) == 96);
+static_assert(std::is_trivially_copyable_v<SpanArguments> && sizeof(SpanArguments) == 104);
+static_assert(std::is_trivially_copyable_v<BlockArguments> && sizeof(BlockArguments) == 104 && sizeof(BlockCopy) == 16);
 
 struct CopyKernels {
   void (*write_slots)(const SlotArguments &) noexcept;

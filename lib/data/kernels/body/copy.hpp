@@ -1,176 +1,116 @@
 // copy.hpp: rows moved as they are: between slots, spans and blocks.
-// It knows addresses, strides and numbers.
-//
-// Rows that lie next to each other on both sides are one piece: heads inside a token, tokens inside a block, and blocks
-// whose ids and memory follow each other. So a whole region of neighbouring blocks is one memcpy.
+// It knows addresses, strides and numbers; a row is moved by move.hpp, or move_plain.hpp.
 #pragma once
 
+#include "data/kernels/body/walk.hpp"
 #include "data/kernels/rows.hpp"
 
 namespace akv {
 namespace {
 
-struct Dimension {
-  std::uint64_t count;
-  std::int64_t to_stride;
-  std::int64_t from_stride;
-};
-
-// A piece of two dimensions of rows, and the bytes of one row.
-struct Piece {
-  Dimension outer, inner;
-  std::uint64_t bytes;
-};
-
-// Take a dimension whose rows follow each other into the row itself.
-bool fold(Dimension &dimension, std::uint64_t &bytes) {
-  const auto packed = static_cast<std::int64_t>(bytes);
-  if (dimension.count != 1 && (dimension.to_stride != packed || dimension.from_stride != packed)) return false;
-  bytes *= dimension.count;
-  dimension.count = 1;
-  return true;
-}
-
-Piece make_piece(Dimension tokens, Dimension heads, std::uint64_t bytes) {
-  if (fold(heads, bytes)) fold(tokens, bytes);
-  else if (fold(tokens, bytes)) fold(heads, bytes);
-  return {tokens, heads, bytes};
-}
-
-// `what(to, from, bytes)` for each row; false stops.
-template <class What>
-bool for_each_row(unsigned char *to, const unsigned char *from, const Piece &piece, What what) {
-  for (std::uint64_t i = 0; i < piece.outer.count; ++i) {
-    const auto outer = static_cast<std::int64_t>(i);
-    unsigned char *to_row = to + outer * piece.outer.to_stride;
-    const unsigned char *from_row = from + outer * piece.outer.from_stride;
-    for (std::uint64_t k = 0; k < piece.inner.count; ++k) {
-      if (!what(to_row, from_row, piece.bytes)) return false;
-      to_row += piece.inner.to_stride;
-      from_row += piece.inner.from_stride;
-    }
+// Pieces, one after the other: each is moved when it is known where the next begins, which is fetched meanwhile.
+template <bool kStreamed>
+class Moves {
+ public:
+  void add(unsigned char *to, const unsigned char *from, const Piece &piece) noexcept {
+    if (from_ != nullptr) move(from);
+    to_ = to;
+    from_ = from;
+    piece_ = piece;
   }
-  return true;
+  // Move what has been added, so that something else may be done after it.
+  void finish() noexcept {
+    if (from_ != nullptr) move(from_);
+    from_ = nullptr;
+  }
+
+ private:
+  // Small rows of this piece fetch those of the next that are where they are themselves.
+  void move(const unsigned char *next) noexcept {
+    for_each_row(to_, from_, piece_, [&](unsigned char *to, const unsigned char *from, std::uint64_t bytes) {
+      move_row<kStreamed>(to, from, bytes, next + (from - from_));
+      return true;
+    });
+  }
+
+  unsigned char *to_ = nullptr;
+  const unsigned char *from_ = nullptr;
+  Piece piece_ = {};
+};
+
+// `launch` with moves that go past the caches, or through them.
+template <class Launch>
+void with_moves(std::uint32_t past_caches, Launch launch) noexcept {
+  if (past_caches == 0) {
+    Moves<false> moves;
+    launch(moves);
+    moves.finish();
+  } else {
+    Moves<true> moves;
+    launch(moves);
+    moves.finish();
+    end_streaming();
+  }
 }
 
-void copy_piece(unsigned char *to, const unsigned char *from, const Piece &piece) {
-  for_each_row(to, from, piece, [](unsigned char *t, const unsigned char *f, std::uint64_t bytes) {
-    __builtin_memcpy(t, f, bytes);
-    return true;
-  });
-}
-
-bool follows(const PoolRows &pool, const RowShape &shape) {
-  return pool.block_stride == pool.token_stride * static_cast<std::int64_t>(shape.block_tokens);
-}
-
-unsigned char *token_of(const PoolRows &pool, std::int64_t block, std::uint64_t token) {
-  return pool.data + block * pool.block_stride + static_cast<std::int64_t>(token) * pool.token_stride;
-}
-
-// Between a stretch of tokens in the pool and the caller's tokens.
-template <bool kToPool>
-void move_stretch(const PoolRows &pool, const TokenRows &tokens, const RowShape &shape, unsigned char *in_pool,
-                  std::uint64_t first, std::uint64_t count) {
+// A stretch of tokens in the pool, and the caller's tokens.
+template <bool kToPool, class Moves>
+void add_stretch(Moves &moves, const PoolRows &pool, const TokenRows &tokens, const RowShape &shape,
+                 unsigned char *in_pool, std::uint64_t first, std::uint64_t count) noexcept {
   unsigned char *outside = tokens.data + static_cast<std::int64_t>(first) * tokens.token_stride;
   const auto dimension = [](std::uint64_t number, std::int64_t pool_stride, std::int64_t outside_stride) {
     return kToPool ? Dimension{number, pool_stride, outside_stride} : Dimension{number, outside_stride, pool_stride};
   };
   const Piece piece = make_piece(dimension(count, pool.token_stride, tokens.token_stride),
                                  dimension(shape.num_heads, pool.head_stride, tokens.head_stride), shape.row_bytes);
-  if (kToPool) copy_piece(in_pool, outside, piece);
-  else copy_piece(outside, in_pool, piece);
+  if (kToPool) moves.add(in_pool, outside, piece);
+  else moves.add(outside, in_pool, piece);
 }
 
 template <bool kToPool>
 void move_slots(const SlotArguments &a) noexcept {
-  const std::uint64_t block_tokens = a.shape.block_tokens;
-  const bool joined = follows(a.pool, a.shape);
-  for (std::uint64_t i = 0; i < a.num_tokens;) {
-    if (a.slots[i] < 0) {
-      ++i;
-      continue;
-    }
-    const auto slot = static_cast<std::uint64_t>(a.slots[i]);
-    const std::uint64_t block = slot / block_tokens, token = slot % block_tokens;
-    const std::uint64_t most = joined ? a.num_tokens - i : block_tokens - token;
-    std::uint64_t count = 1;
-    while (count < most && i + count < a.num_tokens && a.slots[i + count] == a.slots[i + count - 1] + 1) ++count;
-    move_stretch<kToPool>(a.pool, a.tokens, a.shape, token_of(a.pool, static_cast<std::int64_t>(block), token), i,
-                          count);
-    i += count;
-  }
+  with_moves(a.past_caches, [&a](auto &moves) {
+    for_each_stretch_of_slots(
+        a.slots, a.num_tokens, a.shape.block_tokens, follows(a.pool, a.shape),
+        [&](std::int64_t block, std::uint64_t token, std::uint64_t first, std::uint64_t count) {
+          add_stretch<kToPool>(moves, a.pool, a.tokens, a.shape, token_of(a.pool, block, token), first, count);
+        });
+  });
 }
 
 template <bool kToPool>
 void move_span(const SpanArguments &a) noexcept {
-  const std::uint64_t block_tokens = a.shape.block_tokens, end = a.first_token + a.num_tokens;
-  const bool joined = follows(a.pool, a.shape);
-  for (std::uint64_t at = a.first_token; at < end;) {
-    const std::uint64_t first = at / block_tokens;
-    std::uint64_t last = first;
-    std::uint64_t stop = (first + 1) * block_tokens;
-    while (joined && stop < end && a.blocks[last + 1] == a.blocks[last] + 1) {
-      ++last;
-      stop += block_tokens;
-    }
-    stop = stop < end ? stop : end;
-    move_stretch<kToPool>(a.pool, a.tokens, a.shape, token_of(a.pool, a.blocks[first], at % block_tokens),
-                          at - a.first_token, stop - at);
-    at = stop;
-  }
+  with_moves(a.past_caches, [&a](auto &moves) {
+    for_each_stretch_of_span(
+        a.blocks, a.first_token, a.num_tokens, a.shape.block_tokens, follows(a.pool, a.shape),
+        [&](std::int64_t block, std::uint64_t token, std::uint64_t first, std::uint64_t count) {
+          add_stretch<kToPool>(moves, a.pool, a.tokens, a.shape, token_of(a.pool, block, token), first, count);
+        });
+  });
 }
 
-// How many copies from `first` on are one piece of memory on both sides. Within one pool they are fewer than lie
-// between the two sides: a later one may read what an earlier one has written, and the pieces would overlap.
-std::uint64_t joined_copies(const BlockArguments &a, std::uint64_t first, bool joined) {
-  const BlockCopy &start = a.copies[first];
-  const auto whole = [&a](const BlockCopy &copy) { return copy.num_tokens == a.shape.block_tokens; };
-  if (!joined || !whole(start)) return 1;
-  const bool within = start.from >= 0 && a.from.data == a.to.data;
-  const auto apart = static_cast<std::uint64_t>(start.from < start.to ? start.to - start.from : start.from - start.to);
-  const std::uint64_t last = within && first + apart < a.num_copies ? first + apart : a.num_copies;
-  std::uint64_t end = first + 1;
-  for (; end < last; ++end) {
-    const BlockCopy &copy = a.copies[end], &before = a.copies[end - 1];
-    const bool sources = copy.from < 0 ? before.from < 0 : before.from >= 0 && copy.from == before.from + 1;
-    if (!whole(copy) || !sources || copy.to != before.to + 1) break;
-  }
-  return end - first;
-}
-
-// `copy(to, from, piece)` and `zero(to, piece)` for each piece of the list; false stops.
-template <class Copy, class Zero>
-bool for_each_piece(const BlockArguments &a, Copy copy, Zero zero) {
-  const bool to_joined = follows(a.to, a.shape), both_joined = to_joined && follows(a.from, a.shape);
-  for (std::uint64_t i = 0; i < a.num_copies;) {
-    const BlockCopy &first = a.copies[i];
-    const bool zeroes = first.from < 0;
-    const std::uint64_t together = joined_copies(a, i, zeroes ? to_joined : both_joined);
-    const std::uint64_t tokens = together == 1 ? first.num_tokens : together * a.shape.block_tokens;
-    const PoolRows &from = zeroes ? a.to : a.from;
-    const Piece piece = make_piece({tokens, a.to.token_stride, from.token_stride},
-                                   {a.shape.num_heads, a.to.head_stride, from.head_stride}, a.shape.row_bytes);
-    unsigned char *to = token_of(a.to, first.to, first.first_token);
-    if (!(zeroes ? zero(to, piece) : copy(to, token_of(a.from, first.from, first.first_token), piece))) return false;
-    i += together;
-  }
-  return true;
+template <bool kStreamed>
+void zero_piece(unsigned char *to, const Piece &piece) noexcept {
+  for_each_row(to, to, piece, [](unsigned char *row, const unsigned char *, std::uint64_t bytes) {
+    zero_row<kStreamed>(row, bytes);
+    return true;
+  });
 }
 
 void copy_blocks(const BlockArguments &a) noexcept {
-  for_each_piece(
-      a,
-      [](unsigned char *to, const unsigned char *from, const Piece &piece) {
-        copy_piece(to, from, piece);
-        return true;
-      },
-      [](unsigned char *to, const Piece &piece) {
-        return for_each_row(to, to, piece, [](unsigned char *t, const unsigned char *, std::uint64_t bytes) {
-          __builtin_memset(t, 0, bytes);
+  with_moves(a.past_caches, [&a]<bool kStreamed>(Moves<kStreamed> &moves) {
+    for_each_piece(
+        a,
+        [&moves](unsigned char *to, const unsigned char *from, const Piece &piece) {
+          moves.add(to, from, piece);
+          return true;
+        },
+        [&moves](unsigned char *to, const Piece &piece) {
+          moves.finish();  // what comes before it may read from there
+          zero_piece<kStreamed>(to, piece);
           return true;
         });
-      });
+  });
 }
 
 bool same_blocks(const BlockArguments &a) noexcept {

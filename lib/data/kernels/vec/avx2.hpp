@@ -66,5 +66,20 @@ inline float smallest_of(Floats x) noexcept {
   return _mm_cvtss_f32(_mm_min_ss(two, _mm_movehdup_ps(two)));
 }
 
+// -- bytes --
+
+using Chunk = __m256i;
+
+inline Chunk zero_chunk() noexcept { return _mm256_setzero_si256(); }
+inline Chunk load_chunk(const unsigned char *from) noexcept {
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i *>(from));
+}
+inline void store_chunk(unsigned char *to, Chunk x) noexcept {
+  _mm256_storeu_si256(reinterpret_cast<__m256i *>(to), x);
+}
+// Past the caches; `to` is a multiple of a chunk.
+inline void stream_chunk(unsigned char *to, Chunk x) noexcept { _mm256_stream_si256(reinterpret_cast<__m256i *>(to), x); }
+inline void end_streaming() noexcept { _mm_sfence(); }
+
 }  // namespace
 }  // namespace akv

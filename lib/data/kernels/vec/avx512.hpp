@@ -50,5 +50,16 @@ inline float sum_of(Floats x) noexcept { return _mm512_reduce_add_ps(x); }
 inline float largest_of(Floats x) noexcept { return _mm512_reduce_max_ps(x); }
 inline float smallest_of(Floats x) noexcept { return _mm512_reduce_min_ps(x); }
 
+// -- bytes --
+
+using Chunk = __m512i;
+
+inline Chunk zero_chunk() noexcept { return _mm512_setzero_si512(); }
+inline Chunk load_chunk(const unsigned char *from) noexcept { return _mm512_loadu_si512(from); }
+inline void store_chunk(unsigned char *to, Chunk x) noexcept { _mm512_storeu_si512(to, x); }
+// Past the caches; `to` is a multiple of a chunk.
+inline void stream_chunk(unsigned char *to, Chunk x) noexcept { _mm512_stream_si512(reinterpret_cast<__m512i *>(to), x); }
+inline void end_streaming() noexcept { _mm_sfence(); }
+
 }  // namespace
 }  // namespace akv

@@ -46,5 +46,16 @@ inline float sum_of(Floats x) noexcept { return vaddvq_f32(x); }
 inline float largest_of(Floats x) noexcept { return vmaxvq_f32(x); }
 inline float smallest_of(Floats x) noexcept { return vminvq_f32(x); }
 
+// -- bytes --
+
+using Chunk = uint8x16x4_t;
+
+inline Chunk zero_chunk() noexcept { return {{vdupq_n_u8(0), vdupq_n_u8(0), vdupq_n_u8(0), vdupq_n_u8(0)}}; }
+inline Chunk load_chunk(const unsigned char *from) noexcept { return vld1q_u8_x4(from); }
+inline void store_chunk(unsigned char *to, Chunk x) noexcept { vst1q_u8_x4(to, x); }
+// Through the caches: these processors see by themselves when lines are written whole.
+inline void stream_chunk(unsigned char *to, Chunk x) noexcept { store_chunk(to, x); }
+inline void end_streaming() noexcept {}
+
 }  // namespace
 }  // namespace akv
