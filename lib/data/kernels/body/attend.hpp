@@ -82,7 +82,7 @@ void clear_pass(Pass &pass) {
   const std::uint32_t value_slots = pass.values.slots();
   for (std::uint32_t r = 0; r <= pass.rows; ++r) {
     pass.largest[r] = kLowest;
-    pass.sum[r] = pass.base[r] = 0.0f;
+    pass.sum[r] = pass.applied[r] = pass.base[r] = 0.0f;
     pass.rescale[r] = 1.0f;
     for (std::uint32_t i = 0; i < value_slots; ++i) pass.sums[r * value_slots + i] = 0.0f;
   }
@@ -146,17 +146,18 @@ void attend_share(Pass &pass, const Stretch &share) {
 
 // -- units --
 
-// A row's sums in order.
+// A row's sums in order, as if no weight had been rounded.
 void order_sums(float *to, const Pass &pass, std::uint32_t row, std::uint32_t dim) {
   const float *from = pass.sums + row * pass.values.slots();
+  const float factor = pass.applied[row] == pass.sum[row] ? 1.0f : pass.sum[row] / pass.applied[row];
   if (dim < kChunk) {
-    for (std::uint32_t e = 0; e < dim; ++e) to[e] = from[e];
+    for (std::uint32_t e = 0; e < dim; ++e) to[e] = from[e] * factor;
     return;
   }
   for (std::uint32_t c = 0; c < pass.values.chunks; ++c) {
     const Pair chunk = load_pair(from + c * kChunk);
-    store(to + pass.values.start(c), chunk.first);
-    store(to + pass.values.start(c) + kLanes, chunk.second);
+    store(to + pass.values.start(c), multiply(chunk.first, splat(factor)));
+    store(to + pass.values.start(c) + kLanes, multiply(chunk.second, splat(factor)));
   }
 }
 

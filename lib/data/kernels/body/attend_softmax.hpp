@@ -69,6 +69,7 @@ struct Softening {
   float cap;              // 0: none; else in powers of two
   const float *factors;   // for each token, besides; nullptr: none
   const float *weighing;  // weights are multiplied by these, the sum is not; nullptr: none
+  const float *unweighing;  // one by those, or 0
   bool halves;            // weights are bfloat16
 };
 
@@ -86,24 +87,29 @@ float scale_scores(float *scores, std::uint32_t padded, const Softening &how) {
   return largest_of(most);
 }
 
-// Weights out of scores, in their place or, as bfloat16, at `to`; their sum. A sum of rounded weights is that of what
-// the values will be multiplied with.
-float weigh(float *scores, float *to, std::uint32_t padded, float largest, const Softening &how) {
-  Floats sum = zeroes();
+// Of weights, and of what of them the values are multiplied with.
+struct Sums {
+  float sum, applied;
+};
+
+// Weights out of scores, in their place or, as bfloat16, at `to`.
+Sums weigh(float *scores, float *to, std::uint32_t padded, float largest, const Softening &how) {
+  Floats sum = zeroes(), rounding = zeroes();
   std::uint16_t *halves = reinterpret_cast<std::uint16_t *>(to);
   for (std::uint32_t t = 0; t < padded; t += kLanes) {
-    Floats x = exp2_of(subtract(load(scores + t), splat(largest)));
-    if (how.halves && how.weighing == nullptr) {
-      store_bf16(halves + t, x);
-      sum = add(sum, load_bf16(halves + t));
+    const Floats x = exp2_of(subtract(load(scores + t), splat(largest)));
+    const Floats weight = how.weighing == nullptr ? x : multiply(x, load(how.weighing + t));
+    sum = add(sum, x);
+    if (!how.halves) {
+      store(scores + t, weight);
       continue;
     }
-    sum = add(sum, x);
-    if (how.weighing != nullptr) x = multiply(x, load(how.weighing + t));
-    if (how.halves) store_bf16(halves + t, x);
-    else store(scores + t, x);
+    store_bf16(halves + t, weight);
+    const Floats added = subtract(load_bf16(halves + t), weight);
+    rounding = how.weighing == nullptr ? add(rounding, added) : multiply_add(added, load(how.unweighing + t), rounding);
   }
-  return sum_of(sum);
+  const float all = sum_of(sum);
+  return {all, all + sum_of(rounding)};
 }
 
 // Row `row` of a tile of `count` tokens.
@@ -118,8 +124,9 @@ void soften_row(Pass &pass, std::uint32_t row, std::uint32_t count, const Soften
     pass.largest[row] = most;
     pass.rescale[row] = exp2_of_one(before - most);
   }
-  const float sum = weigh(scores, pass.weights + row * kTileStride, padded, pass.largest[row], how);
-  pass.sum[row] = pass.sum[row] * pass.rescale[row] + sum;
+  const Sums sums = weigh(scores, pass.weights + row * kTileStride, padded, pass.largest[row], how);
+  pass.sum[row] = pass.sum[row] * pass.rescale[row] + sums.sum;
+  pass.applied[row] = pass.applied[row] * pass.rescale[row] + sums.applied;
 }
 
 }  // namespace

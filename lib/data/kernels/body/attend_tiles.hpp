@@ -105,7 +105,7 @@ void read_token_scales(float *to, const unsigned char *const *scales, bool each,
 
 void soften_tile(Pass &pass, const Tile &tile, const PartWork &work) {
   const AttendArguments &a = *pass.arguments;
-  float key_scales[kTile], value_scales[kTile];
+  float key_scales[kTile], value_scales[kTile], inverse[kTile];
   Softening how = {};
   how.factor = work.key_factor * a.scale * (a.soft_cap == 0.0f ? kLog2E : 1.0f / a.soft_cap);
   how.cap = a.soft_cap * kLog2E;
@@ -119,6 +119,11 @@ void soften_tile(Pass &pass, const Tile &tile, const PartWork &work) {
   if (scaled || work.value_factor != 1.0f) {
     read_token_scales(value_scales, tile.value_scales, scaled, work.value_factor, tile.count);
     how.weighing = value_scales;
+    if (work.loops.halves) {
+      for (std::uint32_t t = 0; t < kTile; ++t)
+        inverse[t] = t < tile.count && value_scales[t] > 1e-30f ? 1.0f / value_scales[t] : 0.0f;
+      how.unweighing = inverse;
+    }
   }
   for (std::uint32_t r = 0; r < pass.rows; ++r) soften_row(pass, r, tile.count, how);
 }

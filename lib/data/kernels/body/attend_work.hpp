@@ -94,6 +94,7 @@ struct Pass {
   float *weights;  // [row][kTileStride]: for one group, or as pairs of bfloat16
   float *decoded;
   float largest[kPassRows + 1], sum[kPassRows + 1], rescale[kPassRows + 1], base[kPassRows + 1];
+  float applied[kPassRows + 1];  // the sum of the weights as they were rounded: those of what is in sums
 };
 
 // Rows are taken by eights, fours, twos, and one by one: one row too many is computed rather than three steps made.
