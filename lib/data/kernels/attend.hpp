@@ -19,8 +19,12 @@ struct AttendPart {
   const std::uint32_t *num_tokens;       // of each sequence in this part
   const std::uint32_t *first_positions;  // of each sequence's first token here; nullptr: behind the part before, or 0
   std::uint32_t block_tokens;
-  std::uint32_t unused;
+  std::uint32_t value_row_dim;  // elements of a whole row of values; with CHANNEL their scales lie by it
 };
+
+// Rows may not be longer: what a row needs is kept on the stack.
+constexpr std::uint32_t kMostAttendDim = 1024;
+
 
 struct AttendArguments {
   const unsigned char *query;  // [sequence][query][query head][key_dim], strides in bytes

@@ -155,7 +155,5 @@ inline std::uint32_t largest_32(const unsigned char *row, std::uint32_t n) noexc
   return static_cast<std::uint32_t>(_mm_cvtsi128_si32(four));
 }
 
-inline void end_streaming() noexcept { _mm_sfence(); }
-
 }  // namespace
 }  // namespace akv

@@ -155,7 +155,5 @@ inline std::uint32_t largest_32(const unsigned char *row, std::uint32_t n) noexc
   return _mm512_reduce_max_epu32(largest);
 }
 
-inline void end_streaming() noexcept { _mm_sfence(); }
-
 }  // namespace
 }  // namespace akv

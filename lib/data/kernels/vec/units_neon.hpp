@@ -149,7 +149,5 @@ inline std::uint32_t largest_32(const unsigned char *row, std::uint32_t n) noexc
   return vmaxvq_u32(largest);
 }
 
-inline void end_streaming() noexcept {}
-
 }  // namespace
 }  // namespace akv

@@ -98,7 +98,5 @@ inline std::uint32_t largest_32(const unsigned char *row, std::uint32_t n) noexc
   return largest;
 }
 
-inline void end_streaming() noexcept {}
-
 }  // namespace
 }  // namespace akv

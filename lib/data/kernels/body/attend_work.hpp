@@ -1,0 +1,121 @@
+// attend_work.hpp: how attention's loops cut up their work: rows of queries into passes, tokens into tiles, elements
+// into chunks; what is kept between two tiles, and the stack it is kept on.
+// It knows addresses and numbers.
+//
+// A pass is up to 16 query rows of one KV head against a stretch of tokens, tile by tile: the scores of a tile, its
+// part of the running softmax (Milakov and Gimelshein 2018), its values. While one half of a tile is computed, the
+// other half is fetched: blocks lie anywhere, and no processor guesses where the next one is.
+#pragma once
+
+#include "data/kernels/attend.hpp"
+
+#if defined(__clang__)
+#define AKV_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define AKV_UNROLL _Pragma("GCC unroll 16")
+#endif
+
+namespace akv {
+namespace {
+namespace attention {
+
+enum : std::uint32_t { kF32 = 1, kF16 = 2, kBf16 = 3, kE4m3 = 4, kI8 = 5, kI4 = 6 };  // as in geometry.h
+enum : std::uint32_t { kHead = 1, kTokenHead = 2, kTokenGroup = 3, kChannel = 4 };
+
+constexpr std::uint32_t kChunk = 2 * kLanes;
+constexpr std::uint32_t kTile = 64;                     // tokens
+constexpr std::uint32_t kTileStride = kTile + 16;       // from one row's scores to the next: a step may write more
+constexpr std::uint32_t kPassRows = 16;                 // query rows
+constexpr std::uint32_t kSpaceFloats = 23 * 1024;       // 92 KiB, of which the most is touched by large heads only
+constexpr std::uint32_t kDecodedFloats = 8 * 1024;      // a tile of elements that no loop reads as they are
+constexpr std::uint32_t kGroup = 32;                    // elements of a TOKEN_GROUP, tokens of a CHANNEL
+constexpr float kLowest = -3.402823466e38f;             // largest score so far, where there is none
+constexpr float kLog2E = 1.44269504088896340736f, kLn2 = 0.693147180559945309417f;
+static_assert(kTile % kChunk == 0 || kChunk > kTile);
+
+// A row as chunks: chunk c starts at element c x kChunk, but the last, which ends with the row and overlaps the one
+// before it. A row shorter than a chunk is decoded into one that is as long.
+struct Extent {
+  std::uint32_t elements, chunks, last;
+  std::uint32_t start(std::uint32_t chunk) const { return chunk + 1 == chunks ? last : chunk * kChunk; }
+  std::uint32_t slots() const { return chunks * kChunk; }
+};
+
+Extent extent_of(std::uint32_t dim) {
+  const std::uint32_t elements = dim < kChunk ? kChunk : dim;
+  return {elements, (elements + kChunk - 1) / kChunk, elements - kChunk};
+}
+
+// Rows to fetch while others are computed.
+struct Coming {
+  const unsigned char *const *rows;  // kTile of them; nullptr: nothing
+  std::uint32_t bytes;               // of each
+};
+
+inline void fetch(const unsigned char *row, std::uint32_t first, std::uint32_t end) {
+  for (std::uint32_t at = (first + 63) & ~63u; at < end; at += 64) __builtin_prefetch(row + at, 0, 3);
+}
+
+// One tile of one part.
+struct Tile {
+  std::uint32_t count;
+  std::uint32_t first_in_block;  // of the first token
+  const unsigned char *keys[kTile];
+  const unsigned char *values[kTile];
+  const unsigned char *key_scales[kTile];
+  const unsigned char *value_scales[kTile];
+};
+
+struct Stack {
+  alignas(64) float floats[kSpaceFloats];
+};
+
+struct Space {
+  float *at;
+  float *take(std::uint32_t floats) {
+    float *taken = at;
+    at += (floats + 15) & ~15u;
+    return taken;
+  }
+};
+
+// What a pass keeps. Rows of `sums` are in slots of the values' extent; largest is in powers of two.
+struct Pass {
+  const AttendArguments *arguments;
+  std::uint64_t sequence;
+  std::uint32_t head;
+  std::uint32_t first_row, rows;  // of num_queries x group
+  Extent keys, values;
+  unsigned char *query;   // prepared for the format of the part at hand
+  float *channel_query;   // ... multiplied by a group's scales
+  float *channel_scales;  // {scale, lowest} of each element of a group, in bfloat16
+  float *group_scales;    // [group of elements][token]: scales, then lowest
+  float *sums;
+  float *scores;   // [row][kTileStride]: then the weights
+  float *weights;  // [row][kTileStride]: for one group, or as pairs of bfloat16
+  float *decoded;
+  float largest[kPassRows + 1], sum[kPassRows + 1], rescale[kPassRows + 1], base[kPassRows + 1];
+  float applied[kPassRows + 1];  // the sum of the weights as they were rounded: those of what is in sums
+};
+
+// Rows are taken by eights, fours, twos, and one by one: one row too many is computed rather than three steps made.
+constexpr std::uint32_t rows_together(std::uint32_t left, std::uint32_t most) {
+  std::uint32_t rows = most;
+  while (rows > 1 && rows > left + (rows >= 4 ? 1 : 0)) rows /= 2;
+  return rows;
+}
+
+inline float float_at(const unsigned char *from) {
+  float x;
+  __builtin_memcpy(&x, from, sizeof(x));
+  return x;
+}
+inline std::uint32_t word_at(const unsigned char *from) {
+  std::uint32_t x;
+  __builtin_memcpy(&x, from, sizeof(x));
+  return x;
+}
+
+}  // namespace attention
+}  // namespace
+}  // namespace akv
