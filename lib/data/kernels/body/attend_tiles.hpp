@@ -84,11 +84,11 @@ void score_channels(Pass &pass, const Tile &tile, const PartWork &work, ScoreWor
   }
 }
 
-void score_tile(Pass &pass, const Tile &tile, const PartWork &work) {
+void score_tile(Pass &pass, const Tile &tile, const Tile &next, const PartWork &work) {
   const std::uint64_t query_stride = std::uint64_t{pass.keys.slots()} * (work.loops.order == Order::kBf16 ? 2 : 4);
   ScoreWork score_work = {tile.keys,   pass.query, query_stride,
                           pass.scores, 0,          tile.count,
-                          pass.keys,   {tile.values, work.value_bytes}};
+                          pass.keys,   {next.count == 0 ? nullptr : next.keys, work.key_bytes}};
   if (work.key_code.format.scaling == kChannel && !work.loops.decode_keys)
     return score_channels(pass, tile, work, score_work);
   DecodedRows decoded;
@@ -154,7 +154,7 @@ void add_tile(Pass &pass, const Tile &tile, const Tile &next, const PartWork &wo
                           0,
                           pass.values.chunks,
                           pass.values,
-                          {next.count == 0 ? nullptr : next.keys, work.key_bytes}};
+                          {next.count == 0 ? nullptr : next.values, work.value_bytes}};
   if (work.value_code.format.scaling == kTokenGroup && !work.loops.decode_values)
     return add_groups(pass, tile, work, value_work);
   DecodedRows decoded;
@@ -175,12 +175,16 @@ void attend_stretch(Pass &pass, const PartWork &work, std::uint64_t first, std::
   };
   Tile tiles[2];
   find_tile(tiles[0], pass, *work.part, first, tokens(first));
+  for (std::uint32_t t = 0; t < tiles[0].count; ++t) {
+    fetch(tiles[0].keys[t], 0, work.key_bytes);
+    fetch(tiles[0].values[t], 0, work.value_bytes);
+  }
   for (std::uint32_t i = 0; first < end; i = 1 - i) {
     Tile &tile = tiles[i], &next = tiles[1 - i];
     first += tile.count;
     next.count = 0;
     if (first < end) find_tile(next, pass, *work.part, first, tokens(first));
-    score_tile(pass, tile, work);
+    score_tile(pass, tile, next, work);
     soften_tile(pass, tile, work);
     add_tile(pass, tile, next, work);
   }

@@ -52,7 +52,7 @@ struct Coming {
 };
 
 inline void fetch(const unsigned char *row, std::uint32_t first, std::uint32_t end) {
-  for (std::uint32_t at = (first + 63) & ~63u; at < end; at += 64) __builtin_prefetch(row + at, 0, 3);
+  for (std::uint32_t at = (first + 63) & ~63u; at < end; at += 64) __builtin_prefetch(row + at, 0, 2);
 }
 
 // One tile of one part.
