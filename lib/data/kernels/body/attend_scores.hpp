@@ -31,16 +31,16 @@ inline void add_scores(const ScoreWork &w, const unsigned char *const (&rows)[T]
     AKV_UNROLL for (std::uint32_t t = 0; t < T; ++t) keys[t] = Keys::load(rows[t], element);
     AKV_UNROLL for (std::uint32_t r = 0; r < R; ++r) {
       const auto query = Keys::query(w.query + r * w.query_stride, slot);
-      AKV_UNROLL for (std::uint32_t t = 0; t < T; ++t)
-        sums[r * T + t] = Keys::multiply_add(query, keys[t], sums[r * T + t]);
+      AKV_UNROLL for (std::uint32_t t = 0; t < T; ++t) sums[r * T + t] =
+          Keys::multiply_add(query, keys[t], sums[r * T + t]);
     }
   } else {
     typename Keys::Chunk query[R];
     AKV_UNROLL for (std::uint32_t r = 0; r < R; ++r) query[r] = Keys::query(w.query + r * w.query_stride, slot);
     AKV_UNROLL for (std::uint32_t t = 0; t < T; ++t) {
       const auto keys = Keys::load(rows[t], element);
-      AKV_UNROLL for (std::uint32_t r = 0; r < R; ++r)
-        sums[r * T + t] = Keys::multiply_add(query[r], keys, sums[r * T + t]);
+      AKV_UNROLL for (std::uint32_t r = 0; r < R; ++r) sums[r * T + t] =
+          Keys::multiply_add(query[r], keys, sums[r * T + t]);
     }
   }
 }
@@ -59,7 +59,7 @@ void score_rows(const ScoreWork &w) {
     float scores[R * T];
     AKV_UNROLL for (std::uint32_t i = 0; i < R * T; i += kLanes) store(scores + i, sums_of(sums + i));
     AKV_UNROLL for (std::uint32_t r = 0; r < R; ++r)
-      __builtin_memcpy(w.scores + r * kTileStride + t, scores + r * T, sizeof(float) * T);
+        __builtin_memcpy(w.scores + r * kTileStride + t, scores + r * T, sizeof(float) * T);
   }
 }
 

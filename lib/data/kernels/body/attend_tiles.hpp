@@ -86,9 +86,8 @@ void score_channels(Pass &pass, const Tile &tile, const PartWork &work, ScoreWor
 
 void score_tile(Pass &pass, const Tile &tile, const Tile &next, const PartWork &work) {
   const std::uint64_t query_stride = std::uint64_t{pass.keys.slots()} * (work.loops.order == Order::kBf16 ? 2 : 4);
-  ScoreWork score_work = {tile.keys,   pass.query, query_stride,
-                          pass.scores, 0,          tile.count,
-                          pass.keys,   {next.count == 0 ? nullptr : next.keys, work.key_bytes}};
+  ScoreWork score_work = {tile.keys, pass.query, query_stride, pass.scores,
+                          0,         tile.count, pass.keys,    {next.count == 0 ? nullptr : next.keys, work.key_bytes}};
   if (work.key_code.format.scaling == kChannel && !work.loops.decode_keys)
     return score_channels(pass, tile, work, score_work);
   DecodedRows decoded;
@@ -145,16 +144,11 @@ void add_groups(Pass &pass, const Tile &tile, const PartWork &work, ValueWork va
 }
 
 void add_tile(Pass &pass, const Tile &tile, const Tile &next, const PartWork &work) {
-  ValueWork value_work = {tile.values,
-                          work.loops.halves ? pass.weights : pass.scores,
-                          pass.sums,
-                          pass.rescale,
-                          pass.base,
-                          tile.count,
-                          0,
-                          pass.values.chunks,
-                          pass.values,
-                          {next.count == 0 ? nullptr : next.values, work.value_bytes}};
+  ValueWork value_work = {tile.values, work.loops.halves ? pass.weights : pass.scores,
+                          pass.sums,   pass.rescale,
+                          pass.base,   tile.count,
+                          0,           pass.values.chunks,
+                          pass.values, {next.count == 0 ? nullptr : next.values, work.value_bytes}};
   if (work.value_code.format.scaling == kTokenGroup && !work.loops.decode_values)
     return add_groups(pass, tile, work, value_work);
   DecodedRows decoded;
@@ -170,9 +164,7 @@ void attend_stretch(Pass &pass, const PartWork &work, std::uint64_t first, std::
   if (work.loops.decode_keys) most = decoded_tokens(pass.keys.elements);
   if (work.loops.decode_values && decoded_tokens(pass.values.elements) < most)
     most = decoded_tokens(pass.values.elements);
-  const auto tokens = [&](std::uint64_t at) {
-    return static_cast<std::uint32_t>(end - at < most ? end - at : most);
-  };
+  const auto tokens = [&](std::uint64_t at) { return static_cast<std::uint32_t>(end - at < most ? end - at : most); };
   Tile tiles[2];
   find_tile(tiles[0], pass, *work.part, first, tokens(first));
   for (std::uint32_t t = 0; t < tiles[0].count; ++t) {

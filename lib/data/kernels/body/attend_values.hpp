@@ -44,14 +44,15 @@ inline void add_chunks(const ValueWork &w, std::uint32_t chunk) {
   std::uint32_t elements[C];
   AKV_UNROLL for (std::uint32_t c = 0; c < C; ++c) elements[c] = w.extent.start(chunk + c);
   const std::uint32_t fetched = w.coming.rows == nullptr ? 0 : w.coming.bytes;
-  const std::uint32_t fetch_from = fetched * chunk / w.extent.chunks, fetch_to = fetched * (chunk + C) / w.extent.chunks;
+  const std::uint32_t fetch_from = fetched * chunk / w.extent.chunks,
+                      fetch_to = fetched * (chunk + C) / w.extent.chunks;
   for (std::uint32_t t = 0; t < w.count; t += Values::kTokens) {
     for (std::uint32_t i = 0; fetched != 0 && i < Values::kTokens; ++i)
       fetch(w.coming.rows[t + i], fetch_from, fetch_to);
     AKV_UNROLL for (std::uint32_t c = 0; c < C; ++c) {
       const auto values = Values::load(w.values + t, elements[c]);
       AKV_UNROLL for (std::uint32_t r = 0; r < R; ++r)
-        Values::add(sums[r * C + c], Values::weight(w.weights + r * kTileStride, t), values);
+          Values::add(sums[r * C + c], Values::weight(w.weights + r * kTileStride, t), values);
     }
   }
   finish_chunks<Values, R, C>(w, chunk, sums);

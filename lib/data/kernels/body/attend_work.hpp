@@ -22,13 +22,13 @@ enum : std::uint32_t { kF32 = 1, kF16 = 2, kBf16 = 3, kE4m3 = 4, kI8 = 5, kI4 = 
 enum : std::uint32_t { kHead = 1, kTokenHead = 2, kTokenGroup = 3, kChannel = 4 };
 
 constexpr std::uint32_t kChunk = 2 * kLanes;
-constexpr std::uint32_t kTile = 64;                     // tokens
-constexpr std::uint32_t kTileStride = kTile + 16;       // from one row's scores to the next: a step may write more
-constexpr std::uint32_t kPassRows = 16;                 // query rows
-constexpr std::uint32_t kSpaceFloats = 23 * 1024;       // 92 KiB, of which the most is touched by large heads only
-constexpr std::uint32_t kDecodedFloats = 8 * 1024;      // a tile of elements that no loop reads as they are
-constexpr std::uint32_t kGroup = 32;                    // elements of a TOKEN_GROUP, tokens of a CHANNEL
-constexpr float kLowest = -3.402823466e38f;             // largest score so far, where there is none
+constexpr std::uint32_t kTile = 64;                 // tokens
+constexpr std::uint32_t kTileStride = kTile + 16;   // from one row's scores to the next: a step may write more
+constexpr std::uint32_t kPassRows = 16;             // query rows
+constexpr std::uint32_t kSpaceFloats = 23 * 1024;   // 92 KiB, of which the most is touched by large heads only
+constexpr std::uint32_t kDecodedFloats = 8 * 1024;  // a tile of elements that no loop reads as they are
+constexpr std::uint32_t kGroup = 32;                // elements of a TOKEN_GROUP, tokens of a CHANNEL
+constexpr float kLowest = -3.402823466e38f;         // largest score so far, where there is none
 constexpr float kLog2E = 1.44269504088896340736f, kLn2 = 0.693147180559945309417f;
 static_assert(kTile % kChunk == 0 || kChunk > kTile);
 
