@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <sstream>
 #include <tuple>
 
 namespace kernelcheck {
@@ -28,9 +29,9 @@ double gauss(Random &random) {
 double of_small_float(unsigned bits, int exponent_bits, int mantissa_bits, int bias) {
   const unsigned exponent = bits >> mantissa_bits & ((1u << exponent_bits) - 1);
   const unsigned mantissa = bits & ((1u << mantissa_bits) - 1), sign = bits >> (exponent_bits + mantissa_bits);
-  const double size = exponent == 0 ? std::ldexp(mantissa, 1 - bias - mantissa_bits)
-                                    : std::ldexp(mantissa + (1u << mantissa_bits),
-                                                 static_cast<int>(exponent) - bias - mantissa_bits);
+  const double size =
+      exponent == 0 ? std::ldexp(mantissa, 1 - bias - mantissa_bits)
+                    : std::ldexp(mantissa + (1u << mantissa_bits), static_cast<int>(exponent) - bias - mantissa_bits);
   return sign != 0 ? -size : size;
 }
 
@@ -83,8 +84,8 @@ void make_plane(AttendPlane &plane, Random &random, const PlaneShape &shape) {
   const std::uint32_t bytes = scaling == TOKEN_HEAD    ? 4
                               : scaling == TOKEN_GROUP ? (shape.dim + 31) / 32 * 4
                                                        : shape.dim * 4 / channel_tokens(shape);
-  plane.elements.scales = lay_out(random, plane.scales, bytes, scaling == CHANNEL ? 2 : 4, shape.tokens, shape.heads,
-                                  shape.blocks);
+  plane.elements.scales =
+      lay_out(random, plane.scales, bytes, scaling == CHANNEL ? 2 : 4, shape.tokens, shape.heads, shape.blocks);
 }
 
 // {scale, lowest} in bfloat16, so that numbers are about `spread` around zero.
@@ -126,8 +127,9 @@ double put_random(AttendPlane &plane, Random &random, double spread, unsigned ch
 }
 
 // Every byte of the scales of a CHANNEL group; what they are, by element.
-std::vector<std::pair<double, double>> put_channel(AttendPlane &plane, Random &random, double spread, std::int64_t block,
-                                                   std::uint32_t first, std::uint32_t tokens, std::uint32_t head) {
+std::vector<std::pair<double, double>> put_channel(AttendPlane &plane, Random &random, double spread,
+                                                   std::int64_t block, std::uint32_t first, std::uint32_t tokens,
+                                                   std::uint32_t head) {
   std::vector<std::pair<double, double>> scales;
   std::vector<unsigned char> bytes;
   for (std::uint32_t e = 0; e < plane.dim; ++e) {
@@ -231,8 +233,8 @@ void fill_part(AttendProblem &problem, Random &random, const AttendWishes &wishe
   AttendPartMemory &memory = problem.memory[index];
   akv::AttendPart &part = problem.parts[index];
   const auto blocks = static_cast<std::uint32_t>(memory.table.size());
-  const auto most = static_cast<std::uint32_t>(
-      blocks == 0 ? 0 : *std::max_element(memory.table.begin(), memory.table.end()) + 1);
+  const auto most =
+      static_cast<std::uint32_t>(blocks == 0 ? 0 : *std::max_element(memory.table.begin(), memory.table.end()) + 1);
   std::vector<bool> seen(std::size_t{most} * part.block_tokens);
   for (std::uint32_t s = 0; s < a.num_sequences; ++s)
     for (std::uint32_t t = 0; t < memory.num_tokens[s]; ++t)
@@ -242,8 +244,8 @@ void fill_part(AttendProblem &problem, Random &random, const AttendWishes &wishe
              t % part.block_tokens] = true;
   const auto fill = [&](AttendPlane &plane, const std::vector<RowFormat> &wished, const std::vector<RowFormat> &all,
                         std::uint32_t dim, double spread) {
-    const PlaneShape shape = {format_for(random, wished, all, dim, part.block_tokens), dim, most, part.block_tokens,
-                              a.num_heads, spread};
+    const PlaneShape shape = {
+        format_for(random, wished, all, dim, part.block_tokens), dim, most, part.block_tokens, a.num_heads, spread};
     make_plane(plane, random, shape);
     fill_plane(plane, random, shape,
                [&](std::uint32_t block, std::uint32_t token) { return seen[block * part.block_tokens + token]; });
@@ -288,7 +290,8 @@ void make_queries(AttendProblem &problem, Random &random, double spread) {
   problem.query.assign(size, 0xff);
   a.query = problem.query.data();
   for_each_row(a, [&](std::size_t, std::uint32_t s, std::uint32_t q, std::uint32_t h) {
-    unsigned char *row = problem.query.data() + s * a.query_strides[0] + q * a.query_strides[1] + h * a.query_strides[2];
+    unsigned char *row =
+        problem.query.data() + s * a.query_strides[0] + q * a.query_strides[1] + h * a.query_strides[2];
     for (std::uint32_t e = 0; e < a.key_dim; ++e) {
       put_number(a.query_dtype, row, e, spread * gauss(random));
       problem.query_numbers.push_back(number_of(a.query_dtype, row, e));
@@ -353,8 +356,8 @@ void put_number(std::uint32_t dtype, unsigned char *row, std::size_t element, do
 }
 
 std::vector<RowFormat> all_key_formats() {
-  return {{F32, NONE}, {F16, NONE},        {BF16, NONE},     {E4M3, HEAD},   {E4M3, TOKEN_HEAD},
-          {I8, HEAD},  {I8, TOKEN_HEAD},   {I4, CHANNEL},    {I4, TOKEN_GROUP}};
+  return {{F32, NONE}, {F16, NONE},      {BF16, NONE},  {E4M3, HEAD},     {E4M3, TOKEN_HEAD},
+          {I8, HEAD},  {I8, TOKEN_HEAD}, {I4, CHANNEL}, {I4, TOKEN_GROUP}};
 }
 
 std::vector<RowFormat> all_value_formats() { return all_key_formats(); }
@@ -396,20 +399,18 @@ std::vector<double> AttendProblem::result() const {
 
 std::string AttendProblem::describe() const {
   const akv::AttendArguments &a = arguments;
-  std::string text = std::to_string(a.num_sequences) + " sequences, " + std::to_string(a.num_queries) + " queries, " +
-                     std::to_string(a.num_heads) + " x " + std::to_string(a.group) + " heads of " +
-                     std::to_string(a.key_dim) + "/" + std::to_string(a.value_dim) + ", query " +
-                     std::to_string(a.query_dtype) + ", out " + std::to_string(a.out_dtype) + ", splits " +
-                     std::to_string(a.num_splits) + (a.soft_cap != 0 ? ", cap" : "") +
-                     (a.sink_logits != nullptr ? ", sink logits" : "") +
-                     (a.positions != nullptr ? ", window " + std::to_string(a.window) : "");
+  std::ostringstream text;
+  text << a.num_sequences << " sequences, " << a.num_queries << " queries, " << a.num_heads << " x " << a.group
+       << " heads of " << a.key_dim << "/" << a.value_dim << ", query " << a.query_dtype << ", out " << a.out_dtype
+       << ", splits " << a.num_splits << ", cap " << a.soft_cap << (a.sink_logits != nullptr ? ", sink logits" : "");
+  if (a.positions != nullptr) text << ", window " << a.window << " sinks " << a.sink_tokens;
   for (const akv::AttendPart &part : parts) {
-    text += ", blocks of " + std::to_string(part.block_tokens) + " keys " + std::to_string(part.keys.format.dtype) + "/" +
-            std::to_string(part.keys.format.scaling) + " values " + std::to_string(part.values.format.dtype) + "/" +
-            std::to_string(part.values.format.scaling) + " tokens";
-    for (std::uint32_t s = 0; s < a.num_sequences; ++s) text += " " + std::to_string(part.num_tokens[s]);
+    text << "; blocks of " << part.block_tokens << ", keys " << part.keys.format.dtype << "/"
+         << part.keys.format.scaling << ", values " << part.values.format.dtype << "/" << part.values.format.scaling
+         << ", tokens";
+    for (std::uint32_t s = 0; s < a.num_sequences; ++s) text << " " << part.num_tokens[s];
   }
-  return text;
+  return text.str();
 }
 
 void make_attend_problem(AttendProblem &problem, Random &random, const AttendWishes &wishes) {
@@ -418,7 +419,8 @@ void make_attend_problem(AttendProblem &problem, Random &random, const AttendWis
   a.num_queries = or_one_of(random, wishes.num_queries, {1, 1, 1, 2, 5});
   a.num_heads = or_one_of(random, wishes.num_heads, {1, 2, 3});
   a.group = or_one_of(random, wishes.group, {1, 2, 3, 4, 5, 6, 7, 8, 16, 17});
-  a.key_dim = or_one_of(random, wishes.key_dim, {64, 80, 96, 128, 128, 192, 256, 1 + random.below(200), 1 + random.below(40)});
+  a.key_dim =
+      or_one_of(random, wishes.key_dim, {64, 80, 96, 128, 128, 192, 256, 1 + random.below(200), 1 + random.below(40)});
   a.value_dim = wishes.value_dim != 0 ? wishes.value_dim : a.key_dim;
   if (wishes.value_dim == 0 && random.one_in(8)) a.value_dim = 1 + random.below(a.key_dim);
   a.query_dtype = or_one_of(random, wishes.query_dtype, {F32, F16, BF16});

@@ -32,12 +32,13 @@ struct AttendPartMemory {
 
 // What a problem is to be like. Zero, or an empty list: anything.
 struct AttendWishes {
-  std::uint32_t key_dim = 0, value_dim = 0, group = 0, num_queries = 0, num_heads = 0, num_sequences = 0, max_tokens = 0;
+  std::uint32_t key_dim = 0, value_dim = 0, group = 0, num_queries = 0, num_heads = 0, num_sequences = 0,
+                max_tokens = 0;
   std::uint32_t query_dtype = 0, out_dtype = 0, block_tokens = 0, num_parts = 0, num_splits = 0;
   std::vector<akv::RowFormat> key_formats, value_formats;  // one of them for each part
   bool plain_softmax = false;                              // no window, no cap, no sinks
   bool window = false;
-  bool full = false;  // every sequence has max_tokens
+  bool full = false;    // every sequence has max_tokens
   float spread = 1.0f;  // of scores, about
 };
 

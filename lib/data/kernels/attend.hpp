@@ -2,8 +2,9 @@
 // merge of partial results (Milakov and Gimelshein 2018; Dao et al., FlashDecoding 2023). It knows addresses, strides
 // and numbers; no store, no stream.
 //
-// Work is counted in *units*: unit u is split u % num_splits of KV head u / num_splits % num_heads of sequence
-// u / num_splits / num_heads. A split is an equal share of the tokens of all parts together.
+// Work is counted in *units*: unit u is KV head u % num_heads of split u / num_heads % num_splits of sequence
+// u / num_heads / num_splits. A split is an equal share of the tokens that are seen, in all parts together. Who takes
+// the heads of a split together reads memory in longer pieces.
 #pragma once
 
 #include "data/kernels/formats.hpp"

@@ -58,25 +58,36 @@ Needs needs_of(const AttendArguments &a) {
   return needs;
 }
 
-// Takes the space and tells how many rows a pass has.
-std::uint32_t lay_out(Pass &pass, const AttendArguments &a, float *floats) {
-  const Needs needs = needs_of(a);
+constexpr std::uint32_t kMostPasses = 16;
+
+// What passes share of the stack; returns what is left.
+Space lay_out(Pass &pass, const AttendArguments &a, const Needs &needs, float *floats) {
   pass.keys = extent_of(a.key_dim);
   pass.values = extent_of(a.value_dim);
   Space space = {floats};
   pass.scores = space.take((kPassRows + 1) * kTileStride);
   pass.weights = space.take((kPassRows + 1) * kTileStride);
-  if (needs.decoded) pass.decoded = space.take(kDecodedFloats);
-  if (needs.channels) pass.channel_scales = space.take(pass.keys.elements);
-  if (needs.groups) pass.group_scales = space.take((pass.values.elements + kGroup - 1) / kGroup * 2 * kTile);
-  const std::uint32_t key_slots = pass.keys.slots(), value_slots = pass.values.slots();
-  const auto left = static_cast<std::uint32_t>(floats + kSpaceFloats - space.at) - 64;
-  const std::uint32_t fit = left / (key_slots * (needs.channels ? 2 : 1) + value_slots) - 1;
-  const std::uint32_t rows = fit >= kPassRows ? kPassRows : fit >= 8 ? 8 : fit;
-  pass.query = reinterpret_cast<unsigned char *>(space.take((rows + 1) * key_slots));
-  if (needs.channels) pass.channel_query = space.take((rows + 1) * key_slots);
-  pass.sums = space.take((rows + 1) * value_slots);
-  return rows;
+  pass.decoded = needs.decoded ? space.take(kDecodedFloats) : nullptr;
+  pass.channel_scales = needs.channels ? space.take(pass.keys.elements) : nullptr;
+  pass.group_scales = needs.groups ? space.take((pass.values.elements + kGroup - 1) / kGroup * 2 * kTile) : nullptr;
+  pass.channel_query = needs.channels ? space.at : nullptr;
+  return space;
+}
+
+// Rows of a pass, and passes beside each other: what there is space for.
+struct Together {
+  std::uint32_t rows, passes;
+};
+
+Together rows_that_fit(const Pass &pass, const Space &space, std::uint32_t floats_left, std::uint32_t rows) {
+  const std::uint32_t slots = pass.keys.slots() + pass.values.slots();
+  const std::uint32_t query = pass.channel_query == nullptr ? 0 : pass.keys.slots();
+  const std::uint32_t left = floats_left - static_cast<std::uint32_t>(space.at - pass.scores) - 64 * kMostPasses;
+  const std::uint32_t fit = left / (slots + query) - 1;
+  const std::uint32_t most = fit >= kPassRows ? kPassRows : fit >= 8 ? 8 : fit;
+  if (rows > most || rows > kPassRows / 2) return {most, 1};
+  const std::uint32_t passes = (left - (rows + 1) * query) / ((rows + 1) * slots);
+  return {rows, passes < kMostPasses ? passes : kMostPasses};
 }
 
 void clear_pass(Pass &pass) {
@@ -90,9 +101,8 @@ void clear_pass(Pass &pass) {
   // One row more may be computed than there is: of zeroes, rather than of what lay there.
   for (std::uint32_t i = 0; i < kTileStride; ++i)
     pass.weights[pass.rows * kTileStride + i] = pass.scores[pass.rows * kTileStride + i] = 0.0f;
-  for (std::uint32_t i = 0; i < pass.keys.slots(); ++i) {
-    if (pass.channel_query != nullptr) pass.channel_query[pass.rows * pass.keys.slots() + i] = 0.0f;
-  }
+  for (std::uint32_t i = 0; pass.channel_query != nullptr && i < pass.keys.slots(); ++i)
+    pass.channel_query[pass.rows * pass.keys.slots() + i] = 0.0f;
 }
 
 void prepare_queries(Pass &pass, Order order) {
@@ -106,41 +116,43 @@ void prepare_queries(Pass &pass, Order order) {
   __builtin_memset(pass.query + pass.rows * bytes, 0, bytes);
 }
 
-PartWork work_of(const Pass &pass, const AttendPart &part) {
-  const AttendArguments &a = *pass.arguments;
-  const auto factor = [&](const PoolElements &plane, float unit) {
-    return plane.format.scaling == kHead && plane.head_scales != nullptr ? unit * plane.head_scales[pass.head] : unit;
-  };
-  const PartLoops loops = choose_loops(part, a, pass.rows);
+PartWork work_of(const AttendArguments &a, const AttendPart &part, std::uint32_t rows) {
   return {&part,
-          loops,
+          choose_loops(part, a, rows),
           {part.keys.format, a.key_dim, channel_scales(part.keys, a.key_dim, part.block_tokens)},
           {part.values.format, a.value_dim, channel_scales(part.values, part.value_row_dim, part.block_tokens)},
           a.key_dim * bits_of(part.keys.format.dtype) / 8,
-          a.value_dim * bits_of(part.values.format.dtype) / 8,
-          factor(part.keys, loops.key_unit),
-          factor(part.values, loops.value_unit)};
+          a.value_dim * bits_of(part.values.format.dtype) / 8};
+}
+
+PartWork begin_part(const Passes &passes, const AttendPart &part) {
+  const PartWork work = work_of(*passes.first->arguments, part, passes.first->rows);
+  for (Pass *pass = passes.first; pass != passes.first + passes.count; ++pass) {
+    const auto factor = [&](const PoolElements &plane, float unit) {
+      return plane.format.scaling == kHead && plane.head_scales != nullptr ? unit * plane.head_scales[pass->head]
+                                                                           : unit;
+    };
+    pass->key_factor = factor(part.keys, work.loops.key_unit);
+    pass->value_factor = factor(part.values, work.loops.value_unit);
+    prepare_queries(*pass, work.loops.order);
+  }
+  return work;
 }
 
 // Tokens share.first .. share.end - 1 of those that are seen, counted over all parts.
-void attend_share(Pass &pass, const Stretch &share) {
-  const AttendArguments &a = *pass.arguments;
+void attend_share(const Passes &passes, const Stretch &share) {
+  const AttendArguments &a = *passes.first->arguments;
   std::uint64_t before = 0;
   for (std::uint32_t p = 0; p < a.num_parts; ++p) {
-    bool prepared = false;
     PartWork work = {};
-    for (const Stretch &seen : seen_tokens(a, a.parts[p], pass.sequence).stretches) {
+    for (const Stretch &seen : seen_tokens(a, a.parts[p], passes.first->sequence).stretches) {
       const std::uint64_t count = seen.end - seen.first;
       const std::uint64_t first = share.first < before ? 0 : share.first - before;
       const std::uint64_t end = share.end < before ? 0 : share.end - before < count ? share.end - before : count;
       before += count;
       if (first >= end) continue;
-      if (!prepared) {
-        work = work_of(pass, a.parts[p]);
-        prepare_queries(pass, work.loops.order);
-        prepared = true;
-      }
-      attend_stretch(pass, work, seen.first + first, seen.first + end);
+      if (work.part == nullptr) work = begin_part(passes, a.parts[p]);
+      attend_stretch(passes, work, seen.first + first, seen.first + end);
     }
   }
 }
@@ -162,13 +174,13 @@ void order_sums(float *to, const Pass &pass, std::uint32_t row, std::uint32_t di
   }
 }
 
-void end_pass(const Pass &pass, std::uint64_t unit) {
+void end_pass(const Pass &pass, std::uint64_t split) {
   const AttendArguments &a = *pass.arguments;
   float sums[kMostAttendDim];
   for (std::uint32_t r = 0; r < pass.rows; ++r) {
     const std::uint32_t row = pass.first_row + r;
     if (a.num_splits > 1) {
-      float *partial = partial_of(a, unit, row);
+      float *partial = partial_of(a, pass.sequence, split, pass.head, row);
       partial[0] = pass.largest[r];
       partial[1] = pass.sum[r];
       order_sums(partial + 2, pass, r, a.value_dim);
@@ -179,28 +191,48 @@ void end_pass(const Pass &pass, std::uint64_t unit) {
   }
 }
 
-void attend_unit(const AttendArguments &a, std::uint64_t unit) {
-  Stack stack;
-  Pass pass;
-  pass.channel_query = nullptr;
-  const std::uint64_t pair = unit / a.num_splits, split = unit % a.num_splits;
-  pass.arguments = &a;
-  pass.sequence = pair / a.num_heads;
-  pass.head = static_cast<std::uint32_t>(pair % a.num_heads);
-  const std::uint32_t together = lay_out(pass, a, stack.floats), rows = a.num_queries * a.group;
-  const std::uint64_t seen = count_seen(a, pass.sequence), share = (seen + a.num_splits - 1) / a.num_splits;
+// One split of heads that follow each other. `passes` and what they have of the stack are laid out.
+void attend_heads(const Passes &passes, std::uint64_t split, std::uint32_t together) {
+  const AttendArguments &a = *passes.first->arguments;
+  const std::uint32_t rows = a.num_queries * a.group;
+  const std::uint64_t seen = count_seen(a, passes.first->sequence), share = (seen + a.num_splits - 1) / a.num_splits;
   const std::uint64_t first = share * split < seen ? share * split : seen;
   const std::uint64_t end = seen - first < share ? seen : first + share;
-  for (pass.first_row = 0; pass.first_row < rows; pass.first_row += together) {
-    pass.rows = rows - pass.first_row < together ? rows - pass.first_row : together;
-    clear_pass(pass);
-    attend_share(pass, {first, end});
-    end_pass(pass, unit);
+  for (std::uint32_t row = 0; row < rows; row += together) {
+    for (Pass *pass = passes.first; pass != passes.first + passes.count; ++pass) {
+      pass->first_row = row;
+      pass->rows = rows - row < together ? rows - row : together;
+      clear_pass(*pass);
+    }
+    attend_share(passes, {first, end});
+    for (std::uint32_t i = 0; i < passes.count; ++i) end_pass(passes.first[i], split);
   }
 }
 
 void attend_units(const AttendArguments &a, std::uint64_t first_unit, std::uint64_t end_unit) noexcept {
-  for (std::uint64_t unit = first_unit; unit < end_unit; ++unit) attend_unit(a, unit);
+  Stack stack;
+  Pass passes[kMostPasses];
+  Space space = lay_out(passes[0], a, needs_of(a), stack.floats);
+  const Together together = rows_that_fit(passes[0], space, kSpaceFloats, a.num_queries * a.group);
+  if (passes[0].channel_query != nullptr) space.take((together.rows + 1) * passes[0].keys.slots());
+  passes[0].arguments = &a;
+  for (std::uint32_t i = 0; i < together.passes; ++i) {
+    passes[i] = passes[0];
+    passes[i].query = reinterpret_cast<unsigned char *>(space.take((together.rows + 1) * passes[0].keys.slots()));
+    passes[i].sums = space.take((together.rows + 1) * passes[0].values.slots());
+  }
+  for (std::uint64_t unit = first_unit; unit < end_unit;) {
+    const auto head = static_cast<std::uint32_t>(unit % a.num_heads);
+    const std::uint64_t split = unit / a.num_heads % a.num_splits, left = end_unit - unit;
+    std::uint32_t count = a.num_heads - head < left ? a.num_heads - head : static_cast<std::uint32_t>(left);
+    count = count < together.passes ? count : together.passes;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      passes[i].sequence = unit / a.num_heads / a.num_splits;
+      passes[i].head = head + i;
+    }
+    attend_heads({passes, count}, split, together.rows);
+    unit += count;
+  }
 }
 
 constexpr AttendKernels kAttendKernels = {&attend_units, &merge_splits, &merge_results};

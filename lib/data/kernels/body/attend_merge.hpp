@@ -55,33 +55,35 @@ void finish_row(const AttendArguments &a, const RowPlace &place, float largest, 
   a.log_sums[row * a.num_heads * a.group + place.query_head] = log_sum(largest, sum);
 }
 
-inline float *partial_of(const AttendArguments &a, std::uint64_t unit, std::uint32_t row) {
+inline float *partial_of(const AttendArguments &a, std::uint64_t sequence, std::uint64_t split, std::uint32_t head,
+                         std::uint32_t row) {
+  const std::uint64_t unit = (sequence * a.num_splits + split) * a.num_heads + head;
   const std::uint64_t rows = std::uint64_t{a.num_queries} * a.group;
   return a.partials + (unit * rows + row) * (2 + std::uint64_t{a.value_dim});
 }
 
-void merge_row(const AttendArguments &a, std::uint64_t pair, std::uint32_t row) {
+void merge_row(const AttendArguments &a, std::uint64_t sequence, std::uint32_t head, std::uint32_t row) {
   float sums[kMostAttendDim];
   float largest = kLowest, sum = 0.0f;
   for (std::uint64_t split = 0; split < a.num_splits; ++split) {
-    const float *partial = partial_of(a, pair * a.num_splits + split, row);
+    const float *partial = partial_of(a, sequence, split, head, row);
     if (partial[0] > largest) largest = partial[0];
   }
   for (std::uint32_t e = 0; e < a.value_dim; ++e) sums[e] = 0.0f;
   for (std::uint64_t split = 0; split < a.num_splits; ++split) {
-    const float *partial = partial_of(a, pair * a.num_splits + split, row);
+    const float *partial = partial_of(a, sequence, split, head, row);
     if (partial[1] == 0.0f) continue;
     const float weight = exp2_of_one(partial[0] - largest);
     sum += partial[1] * weight;
     for (std::uint32_t e = 0; e < a.value_dim; ++e) sums[e] += partial[2 + e] * weight;
   }
-  const auto head = static_cast<std::uint32_t>(pair % a.num_heads);
-  finish_row(a, place_of(a, pair / a.num_heads, head, row), largest, sum, sums);
+  finish_row(a, place_of(a, sequence, head, row), largest, sum, sums);
 }
 
 void merge_splits(const AttendArguments &a, std::uint64_t first, std::uint64_t end) noexcept {
   for (std::uint64_t pair = first; pair < end; ++pair)
-    for (std::uint32_t row = 0; row < a.num_queries * a.group; ++row) merge_row(a, pair, row);
+    for (std::uint32_t row = 0; row < a.num_queries * a.group; ++row)
+      merge_row(a, pair / a.num_heads, static_cast<std::uint32_t>(pair % a.num_heads), row);
 }
 
 // Two results of one row. One without tokens has no say, whatever lies there.

@@ -18,7 +18,8 @@ struct ScoreWork {
   float *scores;               // of the first row, [row][kTileStride]
   std::uint32_t first, end;    // tokens of the tile
   Extent extent;
-  Coming coming;
+  Coming *coming;
+  std::uint32_t lines;  // to fetch of it
 };
 
 using ScoreFunction = void (*)(const ScoreWork &);
@@ -32,16 +33,16 @@ inline void add_scores(const ScoreWork &w, const unsigned char *const (&rows)[T]
     AKV_UNROLL for (std::uint32_t t = 0; t < T; ++t) keys[t] = Keys::load(rows[t], element);
     AKV_UNROLL for (std::uint32_t r = 0; r < R; ++r) {
       const auto query = Keys::query(w.query + r * w.query_stride, slot);
-      AKV_UNROLL for (std::uint32_t t = 0; t < T; ++t)
-        sums[r * T + t] = Keys::multiply_add(query, keys[t], sums[r * T + t]);
+      AKV_UNROLL for (std::uint32_t t = 0; t < T; ++t) sums[r * T + t] =
+          Keys::multiply_add(query, keys[t], sums[r * T + t]);
     }
   } else {
     typename Keys::Chunk query[R];
     AKV_UNROLL for (std::uint32_t r = 0; r < R; ++r) query[r] = Keys::query(w.query + r * w.query_stride, slot);
     AKV_UNROLL for (std::uint32_t t = 0; t < T; ++t) {
       const auto keys = Keys::load(rows[t], element);
-      AKV_UNROLL for (std::uint32_t r = 0; r < R; ++r)
-        sums[r * T + t] = Keys::multiply_add(query[r], keys, sums[r * T + t]);
+      AKV_UNROLL for (std::uint32_t r = 0; r < R; ++r) sums[r * T + t] =
+          Keys::multiply_add(query[r], keys, sums[r * T + t]);
     }
   }
 }
@@ -49,18 +50,18 @@ inline void add_scores(const ScoreWork &w, const unsigned char *const (&rows)[T]
 template <class Keys, std::uint32_t R>
 void score_rows(const ScoreWork &w) {
   constexpr std::uint32_t T = kScoreSums / R;
+  const std::uint32_t lines = (w.lines * T + w.end - w.first - 1) / (w.end - w.first);
   for (std::uint32_t t = w.first; t < w.end; t += T) {
     const unsigned char *rows[T];
     AKV_UNROLL for (std::uint32_t i = 0; i < T; ++i) rows[i] = w.keys[t + i < w.end ? t + i : w.end - 1];
-    if (w.coming.rows != nullptr)
-      for (std::uint32_t i = 0; i < T && t + i < w.end; ++i) fetch(w.coming.rows[t + i], 0, w.coming.bytes);
+    if (lines != 0) w.coming->fetch(lines);
     Floats sums[R * T];
     AKV_UNROLL for (std::uint32_t i = 0; i < R * T; ++i) sums[i] = zeroes();
     for (std::uint32_t c = 0; c < w.extent.chunks; ++c) add_scores<Keys, R, T>(w, rows, c, sums);
     float scores[R * T];
     AKV_UNROLL for (std::uint32_t i = 0; i < R * T; i += kLanes) store(scores + i, sums_of(sums + i));
     AKV_UNROLL for (std::uint32_t r = 0; r < R; ++r)
-      __builtin_memcpy(w.scores + r * kTileStride + t, scores + r * T, sizeof(float) * T);
+        __builtin_memcpy(w.scores + r * kTileStride + t, scores + r * T, sizeof(float) * T);
   }
 }
 
@@ -75,7 +76,7 @@ void score(const ScoreFunction *functions, ScoreWork work, std::uint32_t rows) {
     functions[__builtin_ctz(together)](work);
     work.query += together * work.query_stride;
     work.scores += together * kTileStride;
-    work.coming.rows = nullptr;
+    work.lines = 0;
     row += together;
   }
 }

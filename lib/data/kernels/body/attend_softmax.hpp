@@ -1,5 +1,5 @@
-// attend_softmax.hpp: exponentials, and a tile's scores as weights of the running softmax (Milakov and Gimelshein 2018).
-// It knows numbers.
+// attend_softmax.hpp: exponentials, and a tile's scores as weights of the running softmax (Milakov and Gimelshein
+// 2018). It knows numbers.
 #pragma once
 
 #include "data/kernels/body/attend_work.hpp"
@@ -66,12 +66,12 @@ inline float log2_of_one(float x) {
 
 // How scores become weights.
 struct Softening {
-  float factor;           // scores become powers of two; with a cap: what the cap is of
-  float cap;              // 0: none; else in powers of two
-  const float *factors;   // for each token, besides; nullptr: none
-  const float *weighing;  // weights are multiplied by these, the sum is not; nullptr: none
+  float factor;             // scores become powers of two; with a cap: what the cap is of
+  float cap;                // 0: none; else in powers of two
+  const float *factors;     // for each token, besides; nullptr: none
+  const float *weighing;    // weights are multiplied by these, the sum is not; nullptr: none
   const float *unweighing;  // one by those, or 0
-  bool halves;            // weights are bfloat16
+  bool halves;              // weights are bfloat16
 };
 
 // Scores in powers of two; the largest of them.

@@ -47,7 +47,6 @@ struct PartWork {
   PartLoops loops;
   RowCode key_code, value_code;
   std::uint32_t key_bytes, value_bytes;
-  float key_factor, value_factor;  // what elements are multiplied by, all tokens alike
 };
 
 const unsigned char *const *decode_rows(DecodedRows &to, const Pass &pass, const Tile &tile, const RowCode &code,
@@ -85,11 +84,10 @@ void score_channels(Pass &pass, const Tile &tile, const PartWork &work, ScoreWor
   }
 }
 
-void score_tile(Pass &pass, const Tile &tile, const PartWork &work) {
+void score_tile(Pass &pass, const Tile &tile, Coming &coming, const PartWork &work) {
   const std::uint64_t query_stride = std::uint64_t{pass.keys.slots()} * (work.loops.order == Order::kBf16 ? 2 : 4);
-  ScoreWork score_work = {tile.keys,   pass.query, query_stride,
-                          pass.scores, 0,          tile.count,
-                          pass.keys,   {tile.values, work.value_bytes}};
+  ScoreWork score_work = {tile.keys,  pass.query, query_stride, pass.scores,   0,
+                          tile.count, pass.keys,  &coming,      coming.lines()};
   if (work.key_code.format.scaling == kChannel && !work.loops.decode_keys)
     return score_channels(pass, tile, work, score_work);
   DecodedRows decoded;
@@ -108,7 +106,7 @@ void soften_tile(Pass &pass, const Tile &tile, const PartWork &work) {
   const AttendArguments &a = *pass.arguments;
   float key_scales[kTile], value_scales[kTile], inverse[kTile];
   Softening how = {};
-  how.factor = work.key_factor * a.scale * (a.soft_cap == 0.0f ? kLog2E : 1.0f / a.soft_cap);
+  how.factor = pass.key_factor * a.scale * (a.soft_cap == 0.0f ? kLog2E : 1.0f / a.soft_cap);
   how.cap = a.soft_cap * kLog2E;
   how.halves = work.loops.halves;
   if (work.key_code.format.scaling == kTokenHead) {
@@ -117,8 +115,8 @@ void soften_tile(Pass &pass, const Tile &tile, const PartWork &work) {
     how.factors = key_scales;
   }
   const bool scaled = work.value_code.format.scaling == kTokenHead;
-  if (scaled || work.value_factor != 1.0f) {
-    read_token_scales(value_scales, tile.value_scales, scaled, work.value_factor, tile.count);
+  if (scaled || pass.value_factor != 1.0f) {
+    read_token_scales(value_scales, tile.value_scales, scaled, pass.value_factor, tile.count);
     how.weighing = value_scales;
     if (work.loops.halves) {
       for (std::uint32_t t = 0; t < kTile; ++t)
@@ -145,7 +143,7 @@ void add_groups(Pass &pass, const Tile &tile, const PartWork &work, ValueWork va
   for (std::uint32_t r = 0; r < pass.rows; ++r) pass.base[r] = 0.0f;
 }
 
-void add_tile(Pass &pass, const Tile &tile, const Tile &next, const PartWork &work) {
+void add_tile(Pass &pass, const Tile &tile, Coming &coming, const PartWork &work) {
   ValueWork value_work = {tile.values,
                           work.loops.halves ? pass.weights : pass.scores,
                           pass.sums,
@@ -155,7 +153,8 @@ void add_tile(Pass &pass, const Tile &tile, const Tile &next, const PartWork &wo
                           0,
                           pass.values.chunks,
                           pass.values,
-                          {next.count == 0 ? nullptr : next.keys, work.key_bytes}};
+                          &coming,
+                          coming.lines()};
   if (work.value_code.format.scaling == kTokenGroup && !work.loops.decode_values)
     return add_groups(pass, tile, work, value_work);
   DecodedRows decoded;
@@ -166,24 +165,57 @@ void add_tile(Pass &pass, const Tile &tile, const Tile &next, const PartWork &wo
 
 // -- a stretch of tiles --
 
-void attend_stretch(Pass &pass, const PartWork &work, std::uint64_t first, std::uint64_t end) {
+// The share of pass `index` in fetching the next tile. Where heads follow each other inside a token, it is all heads of
+// some tokens: what lies together is fetched together.
+Coming coming_rows(const PoolRows &pool, const unsigned char *const *rows, std::uint32_t count, std::uint32_t bytes,
+                   const Passes &passes, std::uint32_t index) {
+  const std::int64_t width = pool.head_stride * (passes.count - 1) + bytes;
+  const bool together =
+      pool.head_stride > 0 && pool.head_stride <= 2 * std::int64_t{bytes} && width <= pool.token_stride;
+  if (!together) return {rows, rows + count, pool.head_stride * index, bytes, 0};
+  const std::uint32_t first = count * index / passes.count, end = count * (index + 1) / passes.count;
+  return {rows + first, rows + end, 0, static_cast<std::uint32_t>(width), 0};
+}
+
+// Tokens of a tile: as many as fit, twice and with all heads, into half of a common second-level cache.
+std::uint32_t tile_tokens(const Passes &passes, const PartWork &work) {
+  const Pass &pass = *passes.first;
   std::uint32_t most = kTile;
-  if (work.loops.decode_keys) most = decoded_tokens(pass.keys.elements);
+  while (most > 16 && most * passes.count * (work.key_bytes + work.value_bytes) > kTileBytes) most /= 2;
+  if (work.loops.decode_keys && decoded_tokens(pass.keys.elements) < most) most = decoded_tokens(pass.keys.elements);
   if (work.loops.decode_values && decoded_tokens(pass.values.elements) < most)
     most = decoded_tokens(pass.values.elements);
-  const auto tokens = [&](std::uint64_t at) {
-    return static_cast<std::uint32_t>(end - at < most ? end - at : most);
+  return most;
+}
+
+void attend_stretch(const Passes &passes, const PartWork &work, std::uint64_t first, std::uint64_t end) {
+  const std::uint32_t most = tile_tokens(passes, work);
+  const AttendPart &part = *work.part;
+  const auto tokens = [&](std::uint64_t at) { return static_cast<std::uint32_t>(end - at < most ? end - at : most); };
+  const auto coming_keys = [&](const Tile &tile, std::uint32_t index) {
+    return coming_rows(part.keys.rows, tile.keys, tile.count, work.key_bytes, passes, index);
   };
-  Tile tiles[2];
-  find_tile(tiles[0], pass, *work.part, first, tokens(first));
-  for (std::uint32_t i = 0; first < end; i = 1 - i) {
-    Tile &tile = tiles[i], &next = tiles[1 - i];
-    first += tile.count;
+  const auto coming_values = [&](const Tile &tile, std::uint32_t index) {
+    return coming_rows(part.values.rows, tile.values, tile.count, work.value_bytes, passes, index);
+  };
+  Tile tile, next;
+  find_tile(next, *passes.first, part, first, tokens(first));
+  for (std::uint32_t i = 0; i < passes.count; ++i) {
+    coming_keys(next, i).fetch(~0u);
+    coming_values(next, i).fetch(~0u);
+  }
+  for (; first < end; first += tile.count) {
+    tile.count = next.count;
     next.count = 0;
-    if (first < end) find_tile(next, pass, *work.part, first, tokens(first));
-    score_tile(pass, tile, work);
-    soften_tile(pass, tile, work);
-    add_tile(pass, tile, next, work);
+    if (first + tile.count < end) find_tile(next, *passes.first, part, first + tile.count, tokens(first + tile.count));
+    for (std::uint32_t i = 0; i < passes.count; ++i) {
+      Pass &pass = passes.first[i];
+      find_tile(tile, pass, part, first, tile.count);
+      Coming keys = coming_keys(next, i), values = coming_values(next, i);
+      score_tile(pass, tile, keys, work);
+      soften_tile(pass, tile, work);
+      add_tile(pass, tile, values, work);
+    }
   }
 }
 

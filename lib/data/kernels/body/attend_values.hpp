@@ -20,7 +20,8 @@ struct ValueWork {
   std::uint32_t count;
   std::uint32_t first_chunk, end_chunk;
   Extent extent;
-  Coming coming;
+  Coming *coming;
+  std::uint32_t lines;  // to fetch of it
 };
 
 using ValueFunction = void (*)(const ValueWork &);
@@ -44,15 +45,19 @@ inline void add_chunks(const ValueWork &w, std::uint32_t chunk) {
   AKV_UNROLL for (std::uint32_t i = 0; i < R * C; ++i) sums[i] = {zeroes(), zeroes()};
   std::uint32_t elements[C];
   AKV_UNROLL for (std::uint32_t c = 0; c < C; ++c) elements[c] = w.extent.start(chunk + c);
-  const std::uint32_t fetched = w.coming.rows == nullptr ? 0 : w.coming.bytes;
-  const std::uint32_t fetch_from = fetched * chunk / w.extent.chunks, fetch_to = fetched * (chunk + C) / w.extent.chunks;
+  const std::uint32_t steps = (w.count + Values::kTokens - 1) / Values::kTokens;
+  const std::uint32_t rate = w.lines * 256 * C / (w.extent.chunks * steps) + (w.lines != 0 ? 1 : 0);
+  std::uint32_t due = 0;  // lines, times 256
   for (std::uint32_t t = 0; t < w.count; t += Values::kTokens) {
-    for (std::uint32_t i = 0; fetched != 0 && i < Values::kTokens; ++i)
-      fetch(w.coming.rows[t + i], fetch_from, fetch_to);
+    due += rate;
+    if (due >= 256) {
+      w.coming->fetch(due / 256);
+      due %= 256;
+    }
     AKV_UNROLL for (std::uint32_t c = 0; c < C; ++c) {
       const auto values = Values::load(w.values + t, elements[c]);
       AKV_UNROLL for (std::uint32_t r = 0; r < R; ++r)
-        Values::add(sums[r * C + c], Values::weight(w.weights + r * kTileStride, t), values);
+          Values::add(sums[r * C + c], Values::weight(w.weights + r * kTileStride, t), values);
     }
   }
   finish_chunks<Values, R, C>(w, chunk, sums);
@@ -80,7 +85,7 @@ void add_values(const ValueFunction *functions, ValueWork work, std::uint32_t ro
     work.sums += together * work.extent.slots();
     work.rescale += together;
     work.base += together;
-    work.coming.rows = nullptr;
+    work.lines = 0;
     row += together;
   }
 }

@@ -23,13 +23,14 @@ enum : std::uint32_t { kF32 = 1, kF16 = 2, kBf16 = 3, kE4m3 = 4, kI8 = 5, kI4 = 
 enum : std::uint32_t { kHead = 1, kTokenHead = 2, kTokenGroup = 3, kChannel = 4 };
 
 constexpr std::uint32_t kChunk = 2 * kLanes;
-constexpr std::uint32_t kTile = 64;                     // tokens
-constexpr std::uint32_t kTileStride = kTile + 16;       // from one row's scores to the next: a step may write more
-constexpr std::uint32_t kPassRows = 16;                 // query rows
-constexpr std::uint32_t kSpaceFloats = 23 * 1024;       // 92 KiB, of which the most is touched by large heads only
-constexpr std::uint32_t kDecodedFloats = 8 * 1024;      // a tile of elements that no loop reads as they are
-constexpr std::uint32_t kGroup = 32;                    // elements of a TOKEN_GROUP, tokens of a CHANNEL
-constexpr float kLowest = -3.402823466e38f;             // largest score so far, where there is none
+constexpr std::uint32_t kTile = 64;                 // tokens
+constexpr std::uint32_t kTileStride = kTile + 16;   // from one row's scores to the next: a step may write more
+constexpr std::uint32_t kTileBytes = 128 * 1024;    // ... of all heads that are attended together
+constexpr std::uint32_t kPassRows = 16;             // query rows
+constexpr std::uint32_t kSpaceFloats = 23 * 1024;   // 92 KiB, of which the most is touched by large heads only
+constexpr std::uint32_t kDecodedFloats = 8 * 1024;  // a tile of elements that no loop reads as they are
+constexpr std::uint32_t kGroup = 32;                // elements of a TOKEN_GROUP, tokens of a CHANNEL
+constexpr float kLowest = -3.402823466e38f;         // largest score so far, where there is none
 constexpr float kLog2E = 1.44269504088896340736f, kLn2 = 0.693147180559945309417f;
 static_assert(kTile % kChunk == 0 || kChunk > kTile);
 
@@ -46,15 +47,25 @@ Extent extent_of(std::uint32_t dim) {
   return {elements, (elements + kChunk - 1) / kChunk, elements - kChunk};
 }
 
-// Rows to fetch while others are computed.
+// Rows to fetch while others are computed, line by line. Into the second-level cache: the first has too few lines on
+// their way at a time to make use of memory's speed.
 struct Coming {
-  const unsigned char *const *rows;  // kTile of them; nullptr: nothing
-  std::uint32_t bytes;               // of each
-};
+  const unsigned char *const *rows;
+  const unsigned char *const *end;
+  std::int64_t offset;  // into each row
+  std::uint32_t bytes, at;
 
-inline void fetch(const unsigned char *row, std::uint32_t first, std::uint32_t end) {
-  for (std::uint32_t at = (first + 63) & ~63u; at < end; at += 64) __builtin_prefetch(row + at, 0, 3);
-}
+  std::uint32_t lines() const { return static_cast<std::uint32_t>(end - rows) * ((bytes + 63) / 64); }
+  void fetch(std::uint32_t count) {
+    for (; count != 0 && rows != end; --count) {
+      __builtin_prefetch(*rows + offset + at, 0, 2);
+      at += 64;
+      if (at < bytes) continue;
+      at = 0;
+      ++rows;
+    }
+  }
+};
 
 // One tile of one part.
 struct Tile {
@@ -86,16 +97,24 @@ struct Pass {
   std::uint32_t head;
   std::uint32_t first_row, rows;  // of num_queries x group
   Extent keys, values;
-  unsigned char *query;   // prepared for the format of the part at hand
+  float key_factor, value_factor;  // what elements of the part at hand are multiplied by, all tokens alike
+  unsigned char *query;            // prepared for the format of the part at hand
+  float *sums;
   float *channel_query;   // ... multiplied by a group's scales
   float *channel_scales;  // {scale, lowest} of each element of a group, in bfloat16
   float *group_scales;    // [group of elements][token]: scales, then lowest
-  float *sums;
-  float *scores;   // [row][kTileStride]: then the weights
-  float *weights;  // [row][kTileStride]: for one group, or as pairs of bfloat16
+  float *scores;          // [row][kTileStride]: then the weights
+  float *weights;         // [row][kTileStride]: for one group, or as pairs of bfloat16
   float *decoded;
   float largest[kPassRows + 1], sum[kPassRows + 1], rescale[kPassRows + 1], base[kPassRows + 1];
   float applied[kPassRows + 1];  // the sum of the weights as they were rounded: those of what is in sums
+};
+
+// Passes of KV heads beside each other, tile by tile together: in most layouts a token's heads follow each other in
+// memory, and one of them alone is a few lines here and there.
+struct Passes {
+  Pass *first;
+  std::uint32_t count;
 };
 
 // Rows are taken by eights, fours, twos, and one by one: one row too many is computed rather than three steps made.
