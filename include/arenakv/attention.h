@@ -65,7 +65,7 @@ typedef struct akv_attention {
  * Thread   any; nobody may write the tokens meanwhile.
  * Fails    as every call, OUT_OF_RANGE (a layer that is not stored, a block that does not exist), INVALID_ARGUMENT (heads
  *          or dims that do not fit the store's planes, a number that is not finite), UNSUPPORTED (planes that are neither
- *          keys and values nor one latent; codes without a scaling), QUEUE_FULL. */
+ *          keys and values nor one latent; heads of over 1024 elements; codes without a scaling), QUEUE_FULL. */
 AKV_KERNEL AKV_NODISCARD akv_status akv_attention_decode(const akv_attention *attention, akv_stream *stream) AKV_NOEXCEPT;
 
 /* Results of the same queries over two halves of the tokens, each with its log sums, become that over all of them:

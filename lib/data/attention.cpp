@@ -58,6 +58,9 @@ Status read_shape(const akv_attention &attention, const Store &store, Planes pla
                 attention.value_dim, values.head_dim);
   if (keys.num_heads != values.num_heads)
     return fail(AKV_ERROR_UNSUPPORTED, "%llu heads of keys and %llu of values", keys.num_heads, values.num_heads);
+  if (keys.head_dim > kMostAttendDim || values.head_dim > kMostAttendDim)
+    return fail(AKV_ERROR_UNSUPPORTED, "heads of %llu and %llu elements: attention takes up to %llu", keys.head_dim,
+                values.head_dim, kMostAttendDim);
   out = {keys.num_heads, keys.head_dim, latent ? attention.value_dim : values.head_dim};
   return AKV_OK;
 }
@@ -233,6 +236,7 @@ Status attend(const akv_attention &attention, const akv_attention_part *parts, S
     part.num_tokens = parts[i].lengths;
     part.first_positions = parts[i].first_positions;
     part.block_tokens = store.shape().block_tokens;
+    part.value_row_dim = store.layout().plane(planes[i].values).head_dim;
     work->stores[i] = std::move(stores[i]);
   }
   if (partials != 0) to.partials = work.room<float>(partials);

@@ -112,7 +112,7 @@ struct Function {
 };
 
 const std::vector<Function> &every_function();
-std::vector<Function> pool_functions();  // of them, those of arena.h and memory.h
+std::vector<Function> pool_functions();   // of them, those of arena.h and memory.h
 std::vector<Function> image_functions();  // abuse_image_calls.cpp
 std::vector<Function> pager_functions();  // abuse_pager_calls.cpp
 std::vector<Function> store_functions();  // abuse_store_calls.cpp: stores, views and copies

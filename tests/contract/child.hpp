@@ -20,7 +20,7 @@ std::string in_child(Body body) {
   REQUIRE(child >= 0);
   if (child == 0) {
     for (const int number : {SIGABRT, SIGSEGV, SIGBUS}) std::signal(number, SIG_DFL);  // no word of Catch2's
-    alarm(60);  // one that hangs dies
+    alarm(60);                                                                         // one that hangs dies
     const std::string found = body();
     const ssize_t written = write(ends[1], found.data(), found.size());
     _exit(written == static_cast<ssize_t>(found.size()) ? 0 : 9);

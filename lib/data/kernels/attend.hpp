@@ -26,7 +26,6 @@ struct AttendPart {
 // Rows may not be longer: what a row needs is kept on the stack.
 constexpr std::uint32_t kMostAttendDim = 1024;
 
-
 struct AttendArguments {
   const unsigned char *query;  // [sequence][query][query head][key_dim], strides in bytes
   unsigned char *out;          // [sequence][query][query head][value_dim]

@@ -18,11 +18,23 @@ struct Seen {
   Stretch stretches[2];
 };
 
-Seen seen_tokens(const AttendArguments &a, const AttendPart &part, std::uint64_t sequence) {
-  const std::uint64_t count = part.num_tokens[sequence];
-  if (a.window == 0 || a.positions == nullptr) return {{{0, count}, {count, count}}};
-  const std::uint64_t first_position = part.first_positions == nullptr ? 0 : part.first_positions[sequence];
-  const std::uint64_t end_position = std::uint64_t{a.positions[sequence]} + 1;
+// Where the tokens of a part begin, or, behind the last part, where they end.
+std::uint64_t position_of(const AttendArguments &a, std::uint32_t part, std::uint64_t sequence) {
+  std::uint64_t position = 0;
+  for (std::uint32_t p = 0;; ++p) {
+    if (p < a.num_parts && a.parts[p].first_positions != nullptr && a.parts[p].num_tokens[sequence] != 0)
+      position = a.parts[p].first_positions[sequence];
+    if (p == part) return position;
+    position += a.parts[p].num_tokens[sequence];
+  }
+}
+
+Seen seen_tokens(const AttendArguments &a, std::uint32_t part, std::uint64_t sequence) {
+  const std::uint64_t count = a.parts[part].num_tokens[sequence];
+  if (a.window == 0) return {{{0, count}, {count, count}}};
+  const std::uint64_t first_position = position_of(a, part, sequence);
+  const std::uint64_t end_position =
+      a.positions == nullptr ? position_of(a, a.num_parts, sequence) : std::uint64_t{a.positions[sequence]} + 1;
   const auto index_of = [&](std::uint64_t position) {
     const std::uint64_t index = position < first_position ? 0 : position - first_position;
     return index < count ? index : count;
@@ -36,7 +48,7 @@ Seen seen_tokens(const AttendArguments &a, const AttendPart &part, std::uint64_t
 std::uint64_t count_seen(const AttendArguments &a, std::uint64_t sequence) {
   std::uint64_t count = 0;
   for (std::uint32_t p = 0; p < a.num_parts; ++p)
-    for (const Stretch &stretch : seen_tokens(a, a.parts[p], sequence).stretches) count += stretch.end - stretch.first;
+    for (const Stretch &stretch : seen_tokens(a, p, sequence).stretches) count += stretch.end - stretch.first;
   return count;
 }
 
@@ -145,7 +157,7 @@ void attend_share(const Passes &passes, const Stretch &share) {
   std::uint64_t before = 0;
   for (std::uint32_t p = 0; p < a.num_parts; ++p) {
     PartWork work = {};
-    for (const Stretch &seen : seen_tokens(a, a.parts[p], passes.first->sequence).stretches) {
+    for (const Stretch &seen : seen_tokens(a, p, passes.first->sequence).stretches) {
       const std::uint64_t count = seen.end - seen.first;
       const std::uint64_t first = share.first < before ? 0 : share.first - before;
       const std::uint64_t end = share.end < before ? 0 : share.end - before < count ? share.end - before : count;

@@ -1,0 +1,276 @@
+// attention.cpp: paged decode attention through the API, against double precision over what the stores hold.
+// What each instruction set makes of each shape is in tests/unit and kernelcheck; here are parts, tables and streams.
+#include "numbers.hpp"
+
+#include <cstring>
+#include <limits>
+
+using namespace akv::test;
+
+namespace {
+
+constexpr std::uint32_t kQueryHeads = 4;
+
+struct Problem {
+  std::uint32_t format = AKV_FORMAT_BF16;
+  std::uint32_t sequences = 3, queries = 1, window = 0, sink_tokens = 0;
+  float soft_cap = 0, scale = 0;
+  bool sinks = false;
+  int workers = -1;
+};
+
+// Sequences of different lengths in blocks all over a store, and what they hold as numbers.
+class Scene {
+ public:
+  explicit Scene(const Problem &problem, const NumberShape &numbers = {})
+      : n(numbers), problem_(problem), cache_(format_shape(problem.format, n)), store(cache_) {
+    std::int32_t next = static_cast<std::int32_t>(n.blocks);
+    table.assign(std::size_t{problem.sequences} * kRow, 0);
+    for (std::uint32_t s = 0; s < problem.sequences; ++s) {
+      lengths.push_back(s == 1 ? 0 : 7 * s + 5);
+      std::vector<std::int32_t> blocks;
+      for (std::uint32_t i = 0; i < (lengths[s] + n.block_tokens - 1) / n.block_tokens; ++i) blocks.push_back(next--);
+      std::copy(blocks.begin(), blocks.end(), table.begin() + s * std::ptrdiff_t{kRow});
+      const auto whole = static_cast<std::uint32_t>(blocks.size()) * n.block_tokens;
+      if (whole != 0) scatter(store, blocks, random_numbers(std::size_t{whole} * n.layers * 2 * width(), s + 1), whole);
+      kv.push_back(whole != 0 ? gathered(store, blocks, whole) : Numbers{});
+      rows.push_back(whole);
+    }
+    query = random_numbers(std::size_t{problem.sequences} * problem.queries * kQueryHeads * n.head_dim, 99);
+    sinks = random_numbers(kQueryHeads, 5);
+  }
+  static constexpr std::uint32_t kRow = 6;
+  std::uint32_t width() const { return n.heads * n.head_dim; }
+
+  akv_attention_part part() const { return {store, table.data(), kRow, lengths.data(), nullptr, nullptr, nullptr}; }
+  akv_attention call(const akv_attention_part *parts, std::uint32_t num_parts, Numbers &out, Numbers &log_sums) const {
+    akv_attention call = AKV_ATTENTION_INIT;
+    call.layer = 1;
+    call.num_sequences = problem_.sequences;
+    call.num_queries = problem_.queries;
+    call.query_heads = kQueryHeads;
+    call.dtype = AKV_DTYPE_F32;
+    out.assign(query.size(), -7.0f);
+    log_sums.assign(query.size() / n.head_dim, -7.0f);
+    call.query = query.data();
+    call.out = out.data();
+    call.log_sums = log_sums.data();
+    call.scale = problem_.scale;
+    call.soft_cap = problem_.soft_cap;
+    call.window = problem_.window;
+    call.sink_tokens = problem_.sink_tokens;
+    call.sink_logits = problem_.sinks ? sinks.data() : nullptr;
+    call.parts = parts;
+    call.num_parts = num_parts;
+    return call;
+  }
+  // Of one query head, over tokens first .. end - 1 of its sequence.
+  Attended wanted(std::uint32_t s, std::uint32_t query_index, std::uint32_t head, std::uint32_t first,
+                  std::uint32_t end) const {
+    const std::uint32_t kv_head = head / (kQueryHeads / n.heads);
+    const float *q = &query[((std::size_t{s} * problem_.queries + query_index) * kQueryHeads + head) * n.head_dim];
+    const std::size_t layer = std::size_t{rows[s]} * 2 * width();  // of layer 1
+    Seen seen;
+    for (std::uint32_t t = first; t < end; ++t) {
+      const bool inside = problem_.window == 0 || t + problem_.window >= end || t < problem_.sink_tokens;
+      if (!inside) continue;
+      const float *key = &kv[s][layer + std::size_t{t} * width() + kv_head * n.head_dim];
+      double score = 0;
+      for (std::uint32_t e = 0; e < n.head_dim; ++e) score += double{q[e]} * key[e];
+      score *= problem_.scale != 0 ? problem_.scale : 1 / std::sqrt(double(n.head_dim));
+      if (problem_.soft_cap != 0) score = problem_.soft_cap * std::tanh(score / problem_.soft_cap);
+      seen.scores.push_back(score);
+      seen.values.push_back(key + std::size_t{rows[s]} * width());
+    }
+    if (problem_.sinks) seen.scores.push_back(sinks[head]), seen.values.push_back(nullptr);
+    return attended(seen, n.head_dim);
+  }
+  void check(const Numbers &out, const Numbers &log_sums, double bound) const {
+    for (std::uint32_t s = 0; s < problem_.sequences; ++s)
+      for (std::uint32_t q = 0; q < problem_.queries; ++q)
+        for (std::uint32_t head = 0; head < kQueryHeads; ++head) {
+          const std::size_t row = (std::size_t{s} * problem_.queries + q) * kQueryHeads + head;
+          const Attended result = wanted(s, q, head, 0, lengths[s]);
+          INFO("sequence " << s << " query " << q << " head " << head);
+          CHECK(difference(result.out, &out[row * n.head_dim]) <= bound);
+          if (std::isinf(result.log_sum)) CHECK(log_sums[row] == -std::numeric_limits<float>::infinity());
+          else CHECK(std::abs(result.log_sum - log_sums[row]) <= bound * 10);
+        }
+  }
+
+  const NumberShape n;
+  std::vector<std::uint32_t> lengths, rows;
+  std::vector<std::int32_t> table;
+  std::vector<Numbers> kv;
+  Numbers query, sinks;
+
+ private:
+  const Problem problem_;
+  const KvCache cache_;
+
+ public:
+  const KvStore store;
+};
+
+}  // namespace
+
+TEST_CASE("attention: E7 D5 every format is attended to where it lies, as double precision over its numbers") {
+  for (const std::uint32_t format : kFormats)
+    for (const int workers : {-1, 2}) {
+      INFO("format " << format << ", " << workers << " workers");
+      Problem problem;
+      problem.format = format;
+      problem.queries = 2;
+      const Scene scene(problem);
+      const KvStream stream(workers);
+      Numbers out, log_sums;
+      const akv_attention_part part = scene.part();
+      const akv_attention call = scene.call(&part, 1, out, log_sums);
+      OK(akv_attention_decode(&call, stream));
+      stream.wait();
+      scene.check(out, log_sums, 1e-5);
+    }
+}
+
+TEST_CASE("attention: E7 windows, sink tokens, sink logits, soft caps and scales") {
+  for (int which = 0; which < 32; ++which) {
+    INFO("variant " << which);
+    Problem problem;
+    problem.format = AKV_FORMAT_F32;
+    problem.window = (which & 1) != 0 ? 6 : 0;
+    problem.sink_tokens = (which & 2) != 0 ? 2 : 0;
+    problem.sinks = (which & 4) != 0;
+    problem.soft_cap = (which & 8) != 0 ? 1.5f : 0;
+    problem.scale = (which & 16) != 0 ? 0.4f : 0;
+    const Scene scene(problem);
+    Numbers out, log_sums;
+    const akv_attention_part part = scene.part();
+    const akv_attention call = scene.call(&part, 1, out, log_sums);
+    OK(akv_attention_decode(&call, nullptr));
+    scene.check(out, log_sums, 1e-5);
+  }
+}
+
+TEST_CASE("attention: D5 tokens in two parts are one softmax, and two results are merged into it") {
+  Problem problem;
+  problem.format = AKV_FORMAT_I8;
+  const Scene scene(problem);
+  const std::uint32_t block_tokens = scene.n.block_tokens;
+  // The first whole block of each sequence, and the rest.
+  std::vector<std::uint32_t> first(3), rest(3), positions(3);
+  for (std::uint32_t s = 0; s < 3; ++s) {
+    first[s] = std::min(scene.lengths[s], block_tokens);
+    rest[s] = scene.lengths[s] - first[s];
+    positions[s] = first[s];
+  }
+  akv_attention_part parts[2] = {scene.part(), scene.part()};
+  parts[0].lengths = first.data();
+  parts[1].lengths = rest.data();
+  parts[1].block_table = scene.table.data() + 1;
+  parts[1].table_stride = Scene::kRow;
+  Numbers out, log_sums;
+  const akv_attention together = scene.call(parts, 2, out, log_sums);
+  OK(akv_attention_decode(&together, nullptr));
+  scene.check(out, log_sums, 1e-5);
+
+  Numbers a, a_sums, b, b_sums;
+  const akv_attention one = scene.call(&parts[0], 1, a, a_sums), two = scene.call(&parts[1], 1, b, b_sums);
+  OK(akv_attention_decode(&one, nullptr));
+  OK(akv_attention_decode(&two, nullptr));
+  for (const int workers : {-1, 2}) {
+    const KvStream stream(workers);
+    Numbers merged(out.size()), sums(log_sums.size());
+    OK(akv_attention_merge(a.data(), a_sums.data(), b.data(), b_sums.data(), merged.data(), sums.data(), sums.size(),
+                           scene.n.head_dim, AKV_DTYPE_F32, stream));
+    stream.wait();
+    scene.check(merged, sums, 1e-5);
+  }
+}
+
+TEST_CASE("attention: B7 a prefix that sequences share is attended to once, with all their queries") {
+  Problem problem;
+  problem.sequences = 1;
+  problem.queries = 5;
+  problem.format = AKV_FORMAT_F16;
+  const Scene scene(problem);
+  Numbers out, log_sums;
+  akv_attention_part part = scene.part();
+  part.table_stride = 0;
+  const akv_attention call = scene.call(&part, 1, out, log_sums);
+  OK(akv_attention_decode(&call, nullptr));
+  scene.check(out, log_sums, 1e-5);
+}
+
+TEST_CASE("attention: E1 a latent plane is keys and values in one (MLA)") {
+  const std::uint32_t latent = 40, value_dim = 32, tokens = 11;
+  KvShape shape{1, {{AKV_PLANE_LATENT, AKV_DTYPE_F32, 1, latent, 0, 0}}, 4, 4, 0};
+  const KvCache cache(shape);
+  const KvStore store(cache);
+  const std::vector<std::int32_t> blocks = {3, 1, 4};
+  scatter(store, blocks, random_numbers(12 * latent, 1), 12);
+  const Numbers rows = gathered(store, blocks, 12), query = random_numbers(3 * latent, 2);
+  Numbers out(3 * value_dim);
+  const std::uint32_t length = tokens;
+  const akv_attention_part part = {store, blocks.data(), 3, &length, nullptr, nullptr, nullptr};
+  akv_attention call = AKV_ATTENTION_INIT;
+  call.num_sequences = 1;
+  call.query_heads = 3;
+  call.dtype = AKV_DTYPE_F32;
+  call.value_dim = value_dim;
+  call.query = query.data();
+  call.out = out.data();
+  call.parts = &part;
+  call.num_parts = 1;
+  OK(akv_attention_decode(&call, nullptr));
+  for (std::uint32_t head = 0; head < 3; ++head) {
+    Seen seen;
+    for (std::uint32_t t = 0; t < tokens; ++t) {
+      double score = 0;
+      for (std::uint32_t e = 0; e < latent; ++e) score += double{query[head * latent + e]} * rows[t * latent + e];
+      seen.scores.push_back(score / std::sqrt(double(latent)));
+      seen.values.push_back(&rows[t * latent]);
+    }
+    CHECK(difference(attended(seen, value_dim).out, &out[head * value_dim]) <= 1e-5);
+  }
+  call.value_dim = 0;
+  CHECK(akv_attention_decode(&call, nullptr) == AKV_ERROR_INVALID_ARGUMENT);
+  call.value_dim = latent + 1;
+  CHECK(akv_attention_decode(&call, nullptr) == AKV_ERROR_INVALID_ARGUMENT);
+}
+
+TEST_CASE("attention: E7 what does not fit is refused, and no output is touched") {
+  const Scene scene(Problem{});
+  Numbers out, log_sums;
+  akv_attention_part part = scene.part();
+  const auto refused = [&](akv_status status, auto bend) {
+    part = scene.part();
+    akv_attention call = scene.call(&part, 1, out, log_sums);
+    bend(call, part);
+    CHECK(akv_attention_decode(&call, nullptr) == status);
+    for (float x : out) REQUIRE(x == -7.0f);
+  };
+  using Call = akv_attention;
+  using Part = akv_attention_part;
+  std::vector<std::int32_t> bad = scene.table;
+  bad[0] = 1000;
+  const KvCache keys_only(KvShape{2, {{AKV_PLANE_KEYS, AKV_DTYPE_F16, 2, 32, 0, 0}}, 12, 8, 0});
+  const KvStore half(keys_only);
+  refused(AKV_ERROR_OUT_OF_RANGE, [](Call &c, Part &) { c.layer = 2; });
+  refused(AKV_ERROR_INVALID_ARGUMENT, [](Call &c, Part &) { c.query_heads = 3; });
+  refused(AKV_ERROR_INVALID_ARGUMENT, [](Call &c, Part &) { c.query_heads = 0; });
+  refused(AKV_ERROR_INVALID_ARGUMENT, [](Call &c, Part &) { c.dtype = AKV_DTYPE_I8; });
+  refused(AKV_ERROR_INVALID_ARGUMENT, [](Call &c, Part &) { c.value_dim = 32; });
+  refused(AKV_ERROR_INVALID_ARGUMENT, [](Call &c, Part &) { c.scale = NAN; });
+  refused(AKV_ERROR_INVALID_ARGUMENT, [](Call &c, Part &) { c.soft_cap = -1; });
+  refused(AKV_ERROR_INVALID_ARGUMENT, [](Call &c, Part &) { c.query = nullptr; });
+  refused(AKV_ERROR_INVALID_ARGUMENT, [](Call &c, Part &) { c.num_parts = 0; });
+  refused(AKV_ERROR_INVALID_ARGUMENT, [](Call &c, Part &) { c.num_parts = 9; });
+  refused(AKV_ERROR_UNSUPPORTED, [](Call &c, Part &) { c.flags = 1; });
+  refused(AKV_ERROR_INVALID_ARGUMENT, [](Call &, Part &p) { p.store = nullptr; });
+  refused(AKV_ERROR_OUT_OF_RANGE, [&](Call &, Part &p) { p.block_table = bad.data(); });
+  refused(AKV_ERROR_OUT_OF_RANGE, [](Call &, Part &p) { p.table_stride = 1; });
+  refused(AKV_ERROR_INVALID_ARGUMENT, [](Call &, Part &p) { p.table_stride = -1; });
+  refused(AKV_ERROR_INVALID_ARGUMENT, [](Call &, Part &p) { p.lengths = nullptr; });
+  refused(AKV_ERROR_INVALID_ARGUMENT, [](Call &, Part &p) { p.block_table = nullptr; });
+  refused(AKV_ERROR_UNSUPPORTED, [&](Call &, Part &p) { p.store = half; });
+}
