@@ -251,9 +251,9 @@ std::vector<Function> process_functions() {
 const std::vector<Function> &every_function() {
   static const std::vector<Function> all = [] {
     std::vector<Function> list;
-    for (const auto &part :
-         {cache_functions(), sequence_functions(), prefix_and_order_functions(), stream_functions(), model_functions(),
-          pool_functions(), store_functions(), pager_functions(), image_functions(), process_functions()})
+    for (const auto &part : {cache_functions(), sequence_functions(), prefix_and_order_functions(), stream_functions(),
+                             model_functions(), pool_functions(), store_functions(), pager_functions(),
+                             number_functions(), image_functions(), process_functions()})
       list.insert(list.end(), part.begin(), part.end());
     return list;
   }();

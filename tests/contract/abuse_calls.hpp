@@ -112,10 +112,11 @@ struct Function {
 };
 
 const std::vector<Function> &every_function();
-std::vector<Function> pool_functions();   // of them, those of arena.h and memory.h
-std::vector<Function> image_functions();  // abuse_image_calls.cpp
-std::vector<Function> pager_functions();  // abuse_pager_calls.cpp
-std::vector<Function> store_functions();  // abuse_store_calls.cpp: stores, views and copies
+std::vector<Function> pool_functions();    // of them, those of arena.h and memory.h
+std::vector<Function> image_functions();   // abuse_image_calls.cpp
+std::vector<Function> number_functions();  // abuse_number_calls.cpp: conversions, attention, two tiers
+std::vector<Function> pager_functions();   // abuse_pager_calls.cpp
+std::vector<Function> store_functions();   // abuse_store_calls.cpp: stores, views and copies
 const Function &function_named(const std::string &name);
 
 // Everything that a call may write to.

@@ -35,6 +35,11 @@ ByteLife::ByteLife() {
   akv_created created = AKV_CREATED_INIT;
   Trial::ok(akv_sequence_create(cache_, &prompt, &options, &created), "create a sequence");
   sequence_ = created.sequence;
+  akv_tail_config tail = AKV_TAIL_CONFIG_INIT;
+  tail.tail_tokens = 4;
+  tail.max_sequences = 2;
+  Trial::ok(akv_tail_create_store(store_, &tail, nullptr, &rings_), "create a tail's store");
+  Trial::ok(akv_tail_create(store_, rings_, &tail, &tail_), "create a tail");
   std::uint64_t bytes = 0;
   Trial::ok(akv_image_bytes(cache_, sequence_, 0, &bytes), "ask for the image's size");
   image_.resize((bytes + 7) / 8);
@@ -42,6 +47,8 @@ ByteLife::ByteLife() {
 }
 
 ByteLife::~ByteLife() {
+  Trial::ok(akv_tail_destroy(tail_), "destroy the tail");
+  Trial::ok(akv_store_destroy(rings_), "destroy the tail's store");
   Trial::ok(akv_store_destroy(store_), "destroy the store");
   Trial::ok(akv_cache_destroy(cache_), "destroy the cache");
 }
@@ -92,6 +99,25 @@ int ByteLife::image() {
   return tokens[9] == 10 ? 0 : __LINE__;
 }
 
+int ByteLife::tiers() {
+  akv_plane planes[2] = {kPlanes[0], kPlanes[1]};
+  akv_tail_info info = AKV_TAIL_INFO_INIT;
+  akv_tail_row row = AKV_NONE;
+  const std::uint32_t position = 3;
+  std::int64_t slot = 0;
+  std::int32_t table[8];
+  std::uint32_t stored = 7;
+  WANT(AKV_OK, akv_planes_choose, planes, 2, sizeof planes[0], AKV_FORMAT_I8, 4);
+  WANT(AKV_OK, akv_tail_read_info, tail_, &info);
+  WANT(AKV_ERROR_INVALID_ARGUMENT, akv_tail_open, tail_, 3, &row);
+  WANT(AKV_OK, akv_tail_open, tail_, 0, &row);
+  WANT(AKV_OK, akv_tail_read_slots, tail_, &row, &position, 1, &slot);
+  WANT(AKV_OK, akv_tail_read_tables, tail_, &row, 1, table, 8, &stored);
+  WANT(AKV_OK, akv_tail_close, tail_, row);
+  WANT(AKV_ERROR_BAD_HANDLE, akv_tail_close, tail_, row);
+  return stored == 0 && info.block_tokens == 4 && planes[0].scale_bytes == 8 ? 0 : __LINE__;
+}
+
 int ByteLife::models() {
   akv_model model = AKV_MODEL_INIT;
   akv_model_fields fields = AKV_MODEL_FIELDS_INIT;
@@ -127,7 +153,7 @@ int ByteLife::models() {
 }
 
 int ByteLife::live_once() {
-  for (const auto chapter : {&ByteLife::store, &ByteLife::views, &ByteLife::image, &ByteLife::models})
+  for (const auto chapter : {&ByteLife::store, &ByteLife::views, &ByteLife::image, &ByteLife::tiers, &ByteLife::models})
     if (const int line = (this->*chapter)(); line != 0) return line;
   return 0;
 }

@@ -25,9 +25,11 @@ class ByteLife {
   int views();
   int image();
   int models();
+  int tiers();
 
   akv_cache *cache_ = nullptr;
-  akv_store *store_ = nullptr;
+  akv_store *store_ = nullptr, *rings_ = nullptr;
+  akv_tail *tail_ = nullptr;
   akv_sequence sequence_ = AKV_NONE;
   std::vector<std::uint64_t> image_;
 };
