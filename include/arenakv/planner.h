@@ -33,9 +33,12 @@ typedef struct akv_planner_request {
   uint64_t weight_bytes;     /* of total_bytes: the model's weights */
   uint64_t activation_bytes; /* of total_bytes: activations, at their peak */
   uint64_t overhead_bytes;   /* of total_bytes: runtime, graphs, fragmentation, a margin */
+  uint32_t format;           /* AKV_FORMAT_* of K/V, scales included (geometry.h); default numbers of `dtype`; not
+                              * together with that */
+  uint32_t unused;           /* 0 */
 } akv_planner_request;
 
-#define AKV_PLANNER_REQUEST_INIT {sizeof(akv_planner_request), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u}
+#define AKV_PLANNER_REQUEST_INIT {sizeof(akv_planner_request), 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u, 0u}
 
 /* What comes out: store_bytes = num_blocks x bytes_per_block + null_block_bytes + padding_bytes, and
  * budget_bytes = store_bytes + slack_bytes. */

@@ -10,7 +10,7 @@ namespace akv {
 
 inline constexpr std::uint32_t kModelV1 = 88;
 inline constexpr std::uint32_t kModelFieldsV1 = 128;
-inline constexpr std::uint32_t kPlannerRequestV1 = 80;
+inline constexpr std::uint32_t kPlannerRequestV1 = 88;
 static_assert(sizeof(akv_model) == kModelV1 && sizeof(akv_model_fields) == kModelFieldsV1);
 static_assert(sizeof(akv_planner_request) == kPlannerRequestV1);
 

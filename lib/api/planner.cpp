@@ -16,6 +16,7 @@ Status plan(Status (*planner)(const akv_model &, const akv_planner_request &, Re
   AKV_TRY(read_model(model, wanted));
   akv_planner_request asked;
   AKV_TRY(read_struct(request, asked, kPlannerRequestV1));
+  if (asked.unused != 0) return fail(AKV_ERROR_UNSUPPORTED, "unused is %llu, must be 0", asked.unused);
   Result result{};
   AKV_TRY(planner(wanted, asked, result));
   write_struct(result, out);

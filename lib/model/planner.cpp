@@ -23,6 +23,7 @@ struct Shape {
   std::uint64_t sequence_bytes = 0;  // in whole blocks
 
   [[nodiscard]] Status read(const akv_model &model, const akv_planner_request &request);
+  [[nodiscard]] Status choose_format(const akv_planner_request &request);
 
   std::uint32_t num_planes() const { return geometry.group.num_planes; }
   std::uint64_t num_layers() const { return geometry.group.num_layers; }
@@ -37,13 +38,24 @@ Status check_alignment(std::uint32_t alignment) {
   return fail(AKV_ERROR_INVALID_ARGUMENT, "alignment is %llu, must be a power of two up to 2^30", alignment);
 }
 
+Status Shape::choose_format(const akv_planner_request &request) {
+  if (request.format == 0) return AKV_OK;
+  if (request.dtype != 0)
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "format is %llu and dtype is %llu: a format tells its dtypes",
+                request.format, request.dtype);
+  for (std::uint32_t i = 0; i < num_planes(); ++i)
+    AKV_TRY(akv::choose_format(geometry.planes[i], i, request.format, block_tokens));
+  return AKV_OK;
+}
+
 Status Shape::read(const akv_model &model, const akv_planner_request &request) {
   AKV_TRY(model_geometry(model, request.dtype, request.num_layers, geometry));
-  dtype = geometry.planes[0].dtype;
   block_tokens = request.block_tokens != 0 ? request.block_tokens : 16;
   if (block_tokens > AKV_MAX_BLOCK_TOKENS)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "block_tokens is %llu, must be 1 to %llu", block_tokens,
                 AKV_MAX_BLOCK_TOKENS);
+  AKV_TRY(choose_format(request));
+  dtype = geometry.planes[0].dtype;
   const std::uint32_t aligned = request.alignment != 0 ? request.alignment : 256;
   AKV_TRY(check_alignment(aligned));
   alignment = aligned;

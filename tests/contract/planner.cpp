@@ -338,3 +338,26 @@ TEST_CASE("page size: A5 a page is the largest tensor, rounded up, and its waste
   refused(akv_planner_page_size, made(65535, 65535, 65535, AKV_DTYPE_F32), context_of(AKV_MAX_SEQUENCE_TOKENS),
           AKV_ERROR_OUT_OF_RANGE, "exceed 2^64 - 1");
 }
+
+TEST_CASE("planner: D5 A23 a format's scales are counted, by hand") {
+  const akv_model llama = found("llama-3-8b");  // 32 layers, 8 KV heads of 128
+  const auto bytes_per_token = [&](std::uint32_t format, std::uint32_t block_tokens) {
+    akv_planner_request request = context_of(8192);
+    request.format = format;
+    request.block_tokens = block_tokens;
+    return need(llama, request).bytes_per_token;
+  };
+  CHECK(bytes_per_token(AKV_FORMAT_BF16, 16) == 32 * 2 * 8 * 128 * 2);
+  CHECK(bytes_per_token(AKV_FORMAT_F8, 16) == 32 * 2 * 8 * 128);
+  CHECK(bytes_per_token(AKV_FORMAT_I8, 16) == 32 * 2 * 8 * (128 + 4));
+  CHECK(bytes_per_token(AKV_FORMAT_K8V4, 16) == 32 * 8 * (128 + 4 + 64 + 4 * 4));
+  CHECK(bytes_per_token(AKV_FORMAT_I4, 16) == 32 * 8 * (64 + 128 * 4 / 16 + 64 + 4 * 4));
+  CHECK(bytes_per_token(AKV_FORMAT_I4, 64) == 32 * 8 * (64 + 128 * 4 / 32 + 64 + 4 * 4));
+  akv_planner_request both = context_of(8192);
+  both.format = AKV_FORMAT_I8;
+  both.dtype = AKV_DTYPE_F16;
+  refused(akv_planner_need, llama, both, AKV_ERROR_INVALID_ARGUMENT);
+  both.dtype = 0;
+  both.format = 9;
+  refused(akv_planner_need, llama, both, AKV_ERROR_INVALID_ARGUMENT);
+}
