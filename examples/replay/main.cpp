@@ -1,4 +1,5 @@
 // main.cpp: the arenakv command: which part of it is meant, and what becomes of an error. It knows no flag.
+#include "command/bench.hpp"
 #include "command/help.hpp"
 #include "command/info.hpp"
 #include "command/plan.hpp"
@@ -21,6 +22,7 @@ int run(std::span<char *const> words) {
   const std::string_view command = words.front();
   if (command == "replay") return replay::replay_command(words.subspan(1));
   if (command == "plan") return replay::plan_command(words.subspan(1));
+  if (command == "bench") return replay::bench_command(words.subspan(1));
   if (command == "info") return replay::info_command(words.subspan(1));
   if (command == "--version") return replay::print_version();
   if (command == "--help" || command == "-h" || command == "help") return replay::print_help(stdout);

@@ -356,8 +356,8 @@ TEST_CASE("planner: D5 A23 a format's scales are counted, by hand") {
   akv_planner_request both = context_of(8192);
   both.format = AKV_FORMAT_I8;
   both.dtype = AKV_DTYPE_F16;
-  refused(akv_planner_need, llama, both, AKV_ERROR_INVALID_ARGUMENT);
+  refused(akv_planner_need, llama, both, AKV_ERROR_INVALID_ARGUMENT, "a format tells its dtypes");
   both.dtype = 0;
   both.format = 9;
-  refused(akv_planner_need, llama, both, AKV_ERROR_INVALID_ARGUMENT);
+  refused(akv_planner_need, llama, both, AKV_ERROR_INVALID_ARGUMENT, "must be 1 to 8");
 }

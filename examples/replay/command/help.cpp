@@ -11,6 +11,7 @@ constexpr char kHelp[] = R"(arenakv: the memory of LLM inference, as a library; 
 usage:
   arenakv replay [flags]   requests through the real block allocator and prefix index; no GPU, no model
   arenakv plan [flags]     what a model's K/V take, and how many sequences fit into a memory
+  arenakv bench            how quick the kernels are on this processor, and that they are right
   arenakv info             version, features, limits and sizes
   arenakv --version
   arenakv replay --help    all flags; arenakv plan --help likewise
