@@ -126,8 +126,8 @@ struct Scene {
   void spans() {
     const std::int32_t blocks[] = {2, 1, 3};
     const std::uint32_t tokens = shape.block_tokens;
-    akv_span spans[2] = {{blocks, 2, 0, 2 * tokens, shard.layers[0], 1, 0, buffer.data(), buffer.size()},
-                         {blocks + 2, 1, tokens - 1, 1, shard.layers[0], 0, 0, buffer.data(), buffer.size()}};
+    akv_span spans[2] = {{blocks, 2, 0, 2 * tokens, shard.layers[0], 1, 0, buffer.data(), buffer.size(), nullptr},
+                         {blocks + 2, 1, tokens - 1, 1, shard.layers[0], 0, 0, buffer.data(), buffer.size(), nullptr}};
     const std::uint64_t bytes = 2 * tokens * layer_bytes(shape, shard) + token_bytes(shape, shard);
     counts(both(), stream, {{&store, AKV_MOVED_GATHER, 2, bytes, 0}},
            [&] { return akv_copy_gather(store, spans, 2, sizeof spans[0], stream); });

@@ -61,13 +61,13 @@ TEST_CASE(
       {"gather",
        [](const SwapCache &, const UntouchableStores &s) {
          static unsigned char all[1 << 20];
-         const akv_span span = {&kBlock, 1, 0, 1, 0, 1, 0, all, sizeof all};
+         const akv_span span = {&kBlock, 1, 0, 1, 0, 1, 0, all, sizeof all, nullptr};
          OK(akv_copy_gather(s[0], &span, 1, sizeof span, nullptr));
        }},
       {"scatter",
        [](const SwapCache &, const UntouchableStores &s) {
          static unsigned char all[1 << 20];
-         const akv_span span = {&kBlock, 1, 0, 1, 0, 1, 0, all, sizeof all};
+         const akv_span span = {&kBlock, 1, 0, 1, 0, 1, 0, all, sizeof all, nullptr};
          OK(akv_copy_scatter(s[0], &span, 1, sizeof span, nullptr));
        }},
       {"run",
