@@ -84,10 +84,15 @@ void zero_row(unsigned char *to, std::uint64_t bytes) noexcept {
   } else {
     const std::uint64_t head = -reinterpret_cast<std::uintptr_t>(to) % sizeof(Chunk);
     if (bytes < head + sizeof(Chunk)) return static_cast<void>(__builtin_memset(to, 0, bytes));
-    __builtin_memset(to, 0, head);
+    if (head != 0) store_chunk(to, zero_chunk());
     std::uint64_t at = head;
-    for (; at + sizeof(Chunk) <= bytes; at += sizeof(Chunk)) stream_chunk(to + at, zero_chunk());
-    __builtin_memset(to + at, 0, bytes - at);
+    const Chunk zeroes = zero_chunk();
+    for (; at + 8 * sizeof(Chunk) <= bytes; at += 8 * sizeof(Chunk)) {
+#pragma GCC unroll 8
+      for (std::uint64_t i = 0; i < 8; ++i) stream_chunk(to + at + i * sizeof(Chunk), zeroes);
+    }
+    for (; at + sizeof(Chunk) <= bytes; at += sizeof(Chunk)) stream_chunk(to + at, zeroes);
+    if (at < bytes) store_chunk(to + bytes - sizeof(Chunk), zeroes);
   }
 }
 
