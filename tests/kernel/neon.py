@@ -4,6 +4,7 @@
 Promise: the NEON kernels compile without a warning, and do what kernelcheck wants of every instruction set.
 It does not look at their speed. Skipped without aarch64-linux-gnu-g++ and qemu-aarch64 (Debian: g++-aarch64-linux-gnu,
 qemu-user), and on arm64 itself, where kernelcheck runs as it is.
+Usage: neon.py SOURCE..., those of kernelcheck
 """
 import concurrent.futures
 import os
@@ -25,7 +26,7 @@ KERNELS = ("plain.cpp", "neon.cpp")
 def sources():
     """What kernelcheck is made of, and of the library what it wants: kernels, and memory for what it times."""
     kernels = ROOT / "lib/data/kernels"
-    yield from sorted((ROOT / "tests/kernel").glob("*.cpp"))
+    yield from map(pathlib.Path, sys.argv[1:])
     yield from (kernels / name for name in KERNELS)
     yield from (kernels / "isa.cpp", kernels / "caches.cpp", ROOT / "lib/data/host_memory.cpp",
                 ROOT / "lib/base/error.cpp")
