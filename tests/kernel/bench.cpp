@@ -140,9 +140,7 @@ Bench::Bench(std::vector<Variant> variants, const BenchOptions &options)
                  static_cast<unsigned long long>(size_ / kMiB));
     std::exit(2);
   }
-  Random random(1);
-  random.fill(from_.data(), size_);
-  random.fill(to_.data(), size_);
+  fill();
   team_ = std::make_unique<Team>(std::max(1u, std::thread::hardware_concurrency()));
   const std::string processor = processor_name();
   std::printf("%s, %u threads, last-level cache %llu MiB, two buffers of %llu MiB\n", processor.c_str(), team_->size(),
@@ -154,6 +152,12 @@ Bench::Bench(std::vector<Variant> variants, const BenchOptions &options)
 }
 
 Bench::~Bench() = default;
+
+void Bench::fill() {
+  Random random(1);
+  random.fill(from_.data(), size_);
+  random.fill(to_.data(), size_);
+}
 
 void Bench::set_subject(const char *name) {
   subject_ = name;
@@ -169,7 +173,7 @@ double Bench::yardstick_time(const Timed &timed, std::uint32_t threads) {
     const std::uint64_t last = part + 1 == threads ? bytes : bytes / threads * (part + 1) / 64 * 64;
     switch (timed.yardstick) {
       case Yardstick::copy: std::memcpy(to() + first, from() + first, last - first); break;
-      case Yardstick::set: std::memset(to() + first, 0, last - first); break;
+      case Yardstick::set: std::memset(from() + first, 0, last - first); break;  // not what the kernel's lines are
       case Yardstick::read: sums[part] = read_all(from() + first, last - first); break;
     }
   });
@@ -187,7 +191,9 @@ void Bench::measure(const Timed &timed, std::uint32_t threads) {
   };
   for (std::size_t round = 0; goes_on(round); ++round) {
     double before = yardstick_time(timed, threads);
-    for (std::size_t i = 0; i < variants_.size(); ++i) {
+    for (std::size_t k = 0; k < variants_.size(); ++k) {
+      // To and fro: what one leaves in the caches is not always met by the same next one.
+      const std::size_t i = round % 2 == 0 ? k : variants_.size() - 1 - k;
       const double took = team_->run(threads, [&](std::uint32_t part) {
         timed.run(*variants_[i].kernels, timed.items * part / threads, timed.items * (part + 1) / threads);
       });
@@ -227,6 +233,7 @@ void Bench::time(const Timed &timed) {
   if (timed.what.find(options_.rows) == std::string::npos) return;
   measure(timed, 1);
   if (team_->size() > 1) measure(timed, team_->size());
+  if (timed.yardstick == Yardstick::set) fill();
 }
 
 bool Bench::finish() {

@@ -63,6 +63,7 @@ class Bench {
 
  private:
   struct Result;
+  void fill();
   double yardstick_time(const Timed &timed, std::uint32_t threads);
   void measure(const Timed &timed, std::uint32_t threads);
   void print(const Timed &timed, const Result &result);

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <numeric>
 
 namespace kernelcheck {
@@ -374,8 +375,14 @@ void bench(Bench &bench) {
                             : kLargeRows);
   }
   const Pool tokens(bench.from(), bench.size(), llama, false), heads(bench.to(), bench.size(), llama, true);
-  time_blocks(bench, "block copy, NHD to HND, blocks of ", tokens, heads, false, {});
-  time_blocks(bench, "zero, blocks of ", tokens, heads, true, kZeroes);
+  time_blocks(bench, "block copy, NHD to HND, ", tokens, heads, false, {});
+  time_blocks(bench, "zero, all over, blocks of ", tokens, heads, true, kZeroes);
+  const RowShape wider = {2048, 8, 16};
+  const Pool large(bench.to(), bench.size(), wider, false);
+  time_blocks(bench, "zero, all over, blocks of ", large, large, true, kZeroes);
+  Pool ordered = heads;
+  std::sort(ordered.order.begin(), ordered.order.end(), std::greater<>());
+  time_blocks(bench, "zero, in order, blocks of ", tokens, ordered, true, kZeroes);
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 Each is a text that stands exactly once in a file of lib/, what stands there instead, and the quickest killers: filters
 of the contract tests, or "pages" for unit tests and the checker of interleavings, "model" for random operations
 against the reference model, "threads" for many threads and a shadow of the K/V, "memory" for failing allocations,
-"realtime" for decode steps under RealtimeSanitizer. It knows no build.
+"realtime" for decode steps under RealtimeSanitizer, "kernels" for kernelcheck. It knows no build.
 """
 from __future__ import annotations
 
@@ -198,9 +198,14 @@ MUTANTS = (
            "stream:*,copy_run:*"),
     Mutant("a plan whose copies differ is finished", "lib/data/device/endings.cpp",
            "if (failed) return locked->abandon_plan_locked(end.plan);", "", "copy_run:*"),
-    Mutant("records that hand on what the one before has written are one copy", "lib/data/kernels/plain.cpp",
+    Mutant("records that hand on what the one before has written are one copy", "lib/data/kernels/body/walk.hpp",
            "const bool within = start.from >= 0 && a.from.data == a.to.data;", "const bool within = false;",
-           "copy_records:*"),
+           "copy_records:*,kernels"),
+    Mutant("the last bytes of a row that is no whole vector stay behind", "lib/data/kernels/body/move.hpp",
+           "  if (at < bytes) store_chunk(to + bytes - sizeof(Chunk), load_chunk(from + bytes - sizeof(Chunk)));\n", "",
+           "kernels", True),
+    Mutant("a row is written past the caches from where it has no whole line on", "lib/data/kernels/body/move.hpp",
+           "at = -reinterpret_cast<std::uintptr_t>(to) % sizeof(Chunk);", "at = 0;", "kernels"),
     Mutant("copies are not compared with their sources", "lib/data/copy_records.cpp",
            "return (!verify && run->from_store == run->to_store) || piece.same(run, length);",
            "return piece.same(run, 0);", "copy_run:*,copy_records:*"),

@@ -21,7 +21,8 @@ from planted import MUTANTS
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", "dist")
 PROGRAMS = ("tests/contract/contract", "tests/model/random_operations", "tests/stress/stress_threads",
-            "tests/stress/stress_allocation_failures", "tests/unit/unit")
+            "tests/stress/stress_allocation_failures", "tests/unit/unit",
+            "tests/kernel/kernelcheck")
 TIME_LIMIT = 120  # of a killer: a planted bug may hang
 
 
@@ -42,9 +43,10 @@ def build(folder: pathlib.Path) -> None:
 
 def commands(tree: pathlib.Path, folder: pathlib.Path, name: str) -> list[list[object]]:
     """The killers of this name, which are separated by commas: words with a meaning of their own, and filters."""
-    contract, model, threads, memory, unit = (folder / program for program in PROGRAMS)
+    contract, model, threads, memory, unit, kernels = (folder / program for program in PROGRAMS)
     special = {
         "pages": [unit, "--abort", "page_pool:*,bump_arena:*,checker:*"],
+        "kernels": [kernels],
         "model": [model, "--operations", 200_000],
         "threads": [threads, "--operations", 400_000],
         "memory": [memory, folder / "lib" / "libarenakv.so", tree / "include" / "arenakv"],

@@ -3,7 +3,9 @@
 //
 // Past the caches: a line that is written whole need not be read first, and nothing else has to leave the cache for it.
 // That pays where a work moves more than the caches hold (who starts it says so). Fetching ahead pays where rows are
-// all over a pool: the processor's own prefetchers start anew in each row, and end at each page of 4 KiB.
+// all over a pool: the processor's own prefetchers start anew in each row, and end at each page of 4 KiB. Not into the
+// first-level cache: a core has few places for lines that are on their way there (Zen 4: 0.73 of memcpy for rows of
+// 4 KiB instead of 0.9).
 #pragma once
 
 #include <cstdint>
@@ -13,7 +15,7 @@ namespace {
 
 constexpr std::uint64_t kLine = 64;
 constexpr std::uint64_t kStep = 4 * sizeof(Chunk);
-constexpr std::uint64_t kAhead = 2048;  // so far ahead it is fetched: some 20 lines in flight
+constexpr std::uint64_t kAhead = 8192;  // so far ahead it is fetched, into the second-level cache
 
 template <bool kStreamed>
 inline void put_chunk(unsigned char *to, Chunk chunk) noexcept {
@@ -49,7 +51,7 @@ template <bool kStreamed>
 inline std::uint64_t move_steps(unsigned char *to, const unsigned char *from, std::uint64_t at, std::uint64_t end,
                                 const unsigned char *ahead) noexcept {
   for (; at + kStep <= end; at += kStep, ahead += kStep) {
-    for (std::uint64_t line = 0; line < kStep; line += kLine) __builtin_prefetch(ahead + line);
+    for (std::uint64_t line = 0; line < kStep; line += kLine) __builtin_prefetch(ahead + line, 0, 2);
     const Chunk a = load_chunk(from + at), b = load_chunk(from + at + sizeof(Chunk));
     const Chunk c = load_chunk(from + at + 2 * sizeof(Chunk)), d = load_chunk(from + at + 3 * sizeof(Chunk));
     put_chunk<kStreamed>(to + at, a);
@@ -82,10 +84,15 @@ void zero_row(unsigned char *to, std::uint64_t bytes) noexcept {
   } else {
     const std::uint64_t head = -reinterpret_cast<std::uintptr_t>(to) % sizeof(Chunk);
     if (bytes < head + sizeof(Chunk)) return static_cast<void>(__builtin_memset(to, 0, bytes));
-    __builtin_memset(to, 0, head);
+    if (head != 0) store_chunk(to, zero_chunk());
     std::uint64_t at = head;
-    for (; at + sizeof(Chunk) <= bytes; at += sizeof(Chunk)) stream_chunk(to + at, zero_chunk());
-    __builtin_memset(to + at, 0, bytes - at);
+    const Chunk zeroes = zero_chunk();
+    for (; at + 8 * sizeof(Chunk) <= bytes; at += 8 * sizeof(Chunk)) {
+#pragma GCC unroll 8
+      for (std::uint64_t i = 0; i < 8; ++i) stream_chunk(to + at + i * sizeof(Chunk), zeroes);
+    }
+    for (; at + sizeof(Chunk) <= bytes; at += sizeof(Chunk)) stream_chunk(to + at, zeroes);
+    if (at < bytes) store_chunk(to + bytes - sizeof(Chunk), zeroes);
   }
 }
 
