@@ -13,6 +13,6 @@ struct Subject {
   void (*bench)(Bench &);
 };
 
-extern const Subject copies;
+extern const Subject copies, formats;
 
 }  // namespace kernelcheck

@@ -5,7 +5,7 @@
 #include <array>
 
 #include "catch.hpp"
-#include "unit/format_pools.hpp"
+#include "kernel/format_pools.hpp"
 
 using namespace test;
 

@@ -156,20 +156,16 @@ constexpr std::uint32_t bits_of(std::uint32_t dtype) {
 
 constexpr bool is_number(std::uint32_t dtype) { return dtype <= AKV_DTYPE_BF16; }
 
-// What is larger than caches goes past them: a line that is written whole need not be read. Only where each unit of 32
-// elements is aligned as its vectors are.
-constexpr std::uint64_t kStreamedBytes = std::uint64_t{8} << 20;
-
-inline bool streams(const PoolRows &rows, std::uint32_t bits, const ElementShape &shape,
-                    std::uint64_t tokens) noexcept {
-  const auto address = reinterpret_cast<std::uintptr_t>(rows.data);
-  const auto strides = static_cast<std::uint64_t>(rows.block_stride | rows.token_stride | rows.head_stride);
-  return shape.head_dim % kUnit == 0 && (address | strides) % 64 == 0 &&
-         tokens * shape.num_heads * shape.head_dim * bits / 8 >= kStreamedBytes;
+// Past the caches, where each unit of 32 elements is aligned as its vectors are.
+inline bool streams(const ElementShape &shape, const unsigned char *data, std::int64_t strides) noexcept {
+  const auto address = reinterpret_cast<std::uintptr_t>(data) | static_cast<std::uintptr_t>(strides);
+  return shape.past_caches != 0 && shape.head_dim % kUnit == 0 && address % 64 == 0;
 }
-inline bool streams(const TokenElements &tokens, const ElementShape &shape, std::uint64_t num_tokens) noexcept {
-  return streams(PoolRows{tokens.rows.data, 0, tokens.rows.token_stride, tokens.rows.head_stride},
-                 bits_of(tokens.dtype), shape, num_tokens);
+inline bool streams(const ElementShape &shape, const PoolRows &rows) noexcept {
+  return streams(shape, rows.data, rows.block_stride | rows.token_stride | rows.head_stride);
+}
+inline bool streams(const ElementShape &shape, const TokenRows &rows) noexcept {
+  return streams(shape, rows.data, rows.token_stride | rows.head_stride);
 }
 
 // Tokens of one block of a pool. Where the numbers are is for the caller to say.

@@ -81,7 +81,8 @@ enum class Layout { kTokensFirst, kHeadsFirst };  // NHD, HND
 
 struct Shape {
   std::uint32_t head_dim, num_heads, block_tokens, num_blocks;
-  akv::ElementShape element_shape() const { return {head_dim, num_heads, block_tokens, 0}; }
+  std::uint32_t past_caches = 0;
+  akv::ElementShape element_shape() const { return {head_dim, num_heads, block_tokens, past_caches}; }
   std::uint64_t tokens() const { return std::uint64_t{block_tokens} * num_blocks; }
 };
 
