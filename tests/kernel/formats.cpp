@@ -87,7 +87,8 @@ struct Where {
     const auto tokens = static_cast<std::uint32_t>(c.shape.tokens());
     first = random.below(tokens);
     count = 1 + random.below(tokens - first);
-    for (std::uint32_t i = 0; i < tokens; ++i) slots.push_back(random.one_in(6) ? -1 : (i * 5 + first) % tokens);
+    for (std::uint32_t i = 0; i < tokens; ++i)
+      slots.push_back(random.one_in(6) ? -1 : std::int64_t{(i * 5 + first) % tokens});
   }
 };
 
