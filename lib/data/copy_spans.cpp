@@ -97,7 +97,7 @@ class SpanMove {
     const std::uint64_t head_bytes = std::uint64_t{plane.head_dim} * number_bytes(span_.dtype);
     run_kernel({pool_elements(region, plane, head_scales_),
                 {rows(head_bytes * plane.num_heads, static_cast<std::int64_t>(head_bytes)), span_.dtype, 0},
-                elements_shape(plane, store_.shape().block_tokens),
+                elements_shape(plane, store_.shape().block_tokens, way_.past_caches),
                 span_.blocks,
                 start(),
                 count_});

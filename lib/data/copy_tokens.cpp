@@ -75,7 +75,7 @@ struct TokenWork {
     const auto run_kernel = write ? kernels().format.write_slots : kernels().format.read_slots;
     run_kernel({pool,
                 {behind(element_rows(data, plane), share.first), data.dtype, 0},
-                elements_shape(plane, store->shape().block_tokens),
+                elements_shape(plane, store->shape().block_tokens, past_caches(bytes)),
                 slots + share.first,
                 share.end - share.first});
   }

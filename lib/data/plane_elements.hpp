@@ -18,8 +18,9 @@ Status check_conversion(const PlaneShape &plane, std::uint32_t index, std::uint3
 // `head_scales`: of SCALING_HEAD, one for each head of the store; nullptr: all are 1.
 PoolElements pool_elements(const akv_region &region, const PlaneShape &plane, const float *head_scales) noexcept;
 
-inline ElementShape elements_shape(const PlaneShape &plane, std::uint32_t block_tokens) noexcept {
-  return {plane.head_dim, plane.num_heads, block_tokens, 0};
+inline ElementShape elements_shape(const PlaneShape &plane, std::uint32_t block_tokens,
+                                   std::uint32_t past_caches = 0) noexcept {
+  return {plane.head_dim, plane.num_heads, block_tokens, past_caches};
 }
 
 // Elements of a token, for all of the store's heads.

@@ -16,7 +16,7 @@
 namespace kernelcheck {
 namespace {
 
-constexpr const Subject *kSubjects[] = {&copies, &attention};
+constexpr const Subject *kSubjects[] = {&copies, &formats, &attention};
 
 constexpr const char *kUsage =
     "usage: kernelcheck [--bench] [--only SUBJECT] [--isa NAME] [--seconds N] [--seed N]\n"

@@ -13,6 +13,6 @@ struct Subject {
   void (*bench)(Bench &);
 };
 
-extern const Subject attention, copies;
+extern const Subject attention, copies, formats;
 
 }  // namespace kernelcheck

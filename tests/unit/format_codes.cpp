@@ -5,7 +5,7 @@
 #include <array>
 
 #include "catch.hpp"
-#include "unit/format_pools.hpp"
+#include "kernel/format_pools.hpp"
 
 using namespace test;
 
@@ -29,7 +29,8 @@ std::uint32_t nearest_e4m3(float x) {
   if (std::isnan(x)) return 0x7f;
   std::uint32_t best = 0;
   for (std::uint32_t code = 1; code < 127; ++code) {
-    const double now = std::abs(std::abs(double{x}) - kE4M3[code]), before = std::abs(std::abs(double{x}) - kE4M3[best]);
+    const double now = std::abs(std::abs(double{x}) - kE4M3[code]),
+                 before = std::abs(std::abs(double{x}) - kE4M3[best]);
     if (std::isinf(x) || now < before || (now == before && code % 2 == 0)) best = code;
   }
   return best | (std::signbit(x) ? 128u : 0u);
@@ -170,8 +171,8 @@ TEST_CASE("formats: 4 bits are within half a step of every number up to 2^126, b
                                     ? pool.scale_row(i / 64 / 32 * 32 + i % 64 / 2, 0) + i % 2 * 4
                                     : pool.scale_row(i / 64, 0) + i % 64 / 32 * 4;
           const float scale = number_at(AKV_DTYPE_BF16, pair, 0), lowest = number_at(AKV_DTYPE_BF16, pair, 1);
-          wrong += !(lowest <= x) || !(std::abs(double{back.number(i / 64, 0, i % 64)} - x) <=
-                                       scale / 2.0 * (1 + 0x1p-7));
+          wrong +=
+              !(lowest <= x) || !(std::abs(double{back.number(i / 64, 0, i % 64)} - x) <= scale / 2.0 * (1 + 0x1p-7));
           ++looked_at;
         }
         REQUIRE(wrong == 0);
@@ -194,8 +195,7 @@ TEST_CASE("formats: zeroes have scale 0 and codes 0, and are read as zeroes") {
     std::vector<float> negative(64, -0.0f);  // which of two zeroes is the lowest is nobody's to see
     negative[40] = 0.0f;
     for (const RowFormat &format : {kGroup, kChannel})
-      for (std::uint32_t i = 0; i < 4; ++i)
-        REQUIRE(RowOf(kernels, format, negative).pool.scale_row(0, 0)[i] == 0);
+      for (std::uint32_t i = 0; i < 4; ++i) REQUIRE(RowOf(kernels, format, negative).pool.scale_row(0, 0)[i] == 0);
   });
 }
 

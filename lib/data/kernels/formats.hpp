@@ -11,7 +11,19 @@
 //                share of the block's scale rows, one row after the other, is [group][element]{scale, lowest}
 //
 // A number is code x scale, or lowest + code x scale, where codes of 4 bits run from 0 to 15; the even element has the
-// lower half of a byte.
+// lower half of a byte. vec/codes.hpp has it line by line; the bits are the same on every instruction set, for tokens
+// one by one and many at once. Nothing is fused, and what is divided is divided as IEEE says.
+//
+//   scales    the caller's: at least 2^-126. A token's own: largest finite magnitude / 127 or / 448. A group's: lowest
+//             rounded down, (highest - lowest) / 15 rounded up. At least 2^-126, unless all is the same: then 0
+//   codes     the nearest of x * (1 / scale), or (x - lowest) * (1 / scale); of two the even one; I8 from -127 to 127,
+//             E4M3 from -448 to 448, subnormals too. So |x - x^| <= scale / 2 for integers, but for 2^-7 of it
+//   infinity  the code that is largest, or lowest. In 4 bits all beyond 2^126 is infinite. No scale is made of it
+//   NaN       E4M3 0x7f (0xff reads as NaN too), I8 0, I4 0: the lowest; where a group has nothing finite that is 0
+//   zeroes    codes 0; in E4M3 -0 keeps its sign
+//
+// Between numbers all is rounded once and NaN stays NaN; the same dtype, and the same codes (HEAD: under the same
+// pointer to scales), are copied.
 #pragma once
 
 #include "data/kernels/rows.hpp"
@@ -43,7 +55,7 @@ struct ElementShape {
   std::uint32_t head_dim;  // even where elements have 4 bits
   std::uint32_t num_heads;
   std::uint32_t block_tokens;
-  std::uint32_t unused;
+  std::uint32_t past_caches;  // see rows.hpp
 };
 
 // Token i of `tokens` to or from slots[i] of `pool`; a negative slot is skipped. Not CHANNEL: tokens alone have no

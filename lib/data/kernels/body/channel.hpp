@@ -7,7 +7,7 @@
 namespace akv {
 namespace {
 
-constexpr std::uint32_t kMostGroupTokens = 32, kMostGroups = 512;  // groups looked at at once
+constexpr std::uint32_t kMostGroupTokens = 32, kMostGroups = 1024;  // scales looked at at once
 
 // A head's share of its block's scale rows, as if the pieces lay next to each other.
 struct Share {
@@ -40,6 +40,11 @@ struct GroupTokens {
     return elements + static_cast<std::int64_t>(t) * element_stride;
   }
   unsigned char *code_row(std::uint32_t t) const noexcept { return codes + static_cast<std::int64_t>(t) * code_stride; }
+};
+
+// The heads beside it.
+struct Heads {
+  std::int64_t count, codes, elements, share;
 };
 
 // The definition, for any elements: two of them, as they share a byte.
@@ -99,7 +104,7 @@ void encode_channels(const GroupTokens &group, std::uint32_t at, std::uint32_t *
 }
 
 template <class E>
-void write_channels(const GroupTokens &group, const Share &share, std::uint64_t offset) noexcept {
+void write_head_channels(const GroupTokens &group, const Share &share, std::uint64_t offset) noexcept {
   bool finite = group.size >= kUnit;  // and long enough
   for (std::uint32_t t = 0; finite && t < group.tokens; ++t)
     finite = largest_in<E>(group.element_row(t), group.size) <= kLargestInI4;
@@ -114,53 +119,92 @@ void write_channels(const GroupTokens &group, const Share &share, std::uint64_t 
 }
 
 template <class E>
-void decode_channels(const unsigned char *from, unsigned char *to, const std::uint32_t *groups, bool stream) noexcept {
-  const auto *pairs = reinterpret_cast<const unsigned char *>(groups);
-  Unit unit = load_unit_i4(from);
+void write_channels(GroupTokens group, const Heads &heads, Share share, std::uint64_t offset) noexcept {
+  for (std::int64_t head = 0; head < heads.count; ++head) {
+    write_head_channels<E>(group, share, offset);
+    group.codes += heads.codes;
+    group.elements += heads.elements;
+    share.first += heads.share;
+  }
+}
+
+// Scales of heads beside each other, as they are and as floats.
+struct ChannelScales {
+  std::uint32_t pairs[kMostGroups];
+  float scale[kMostGroups], lowest[kMostGroups];
+  bool plain;  // see is_plain_group()
+};
+
+// One head of one token.
+template <class E>
+[[gnu::always_inline]] inline void read_channel_row(const unsigned char *from, unsigned char *to, std::uint32_t size,
+                                                    const float *scale, const float *lowest, bool stream) noexcept {
+  for (std::uint32_t i = 0; i < size; i += kUnit) {
+    const std::uint32_t at = size - i < kUnit ? size - kUnit : i;
+    Unit unit = load_unit_i4(from + at / 2);
 #pragma GCC unroll 8
-  for (std::uint32_t i = 0; i < kVectors; ++i) {
-    const unsigned char *pair = pairs + i * sizeof(Floats);
-    unit.part[i] = upper_bf16(pair) + unit.part[i] * lower_bf16(pair);
+    for (std::uint32_t k = 0; k < kVectors; ++k)
+      unit.part[k] = load(lowest + at + k * kLanes) + unit.part[k] * load(scale + at + k * kLanes);
+    E::store_decoded(to + std::uint64_t{at} * E::kBytes, unit, stream);
   }
-  E::store_decoded(to, unit, stream);
 }
 
 template <class E>
-[[gnu::cold, gnu::noinline]] void decode_channels_plainly(const unsigned char *from, unsigned char *to,
-                                                          std::uint32_t size, const std::uint32_t *groups) noexcept {
+[[gnu::cold, gnu::noinline]] void read_channel_row_plainly(const unsigned char *from, unsigned char *to,
+                                                           std::uint32_t size, const std::uint32_t *pairs) noexcept {
   for (std::uint32_t i = 0; i < size; ++i)
-    E::set(to, i, float_of_i4(from[i / 2] >> i % 2 * 4 & 15u, scale_in(groups[i]), lowest_in(groups[i])));
+    E::set(to, i, float_of_i4(from[i / 2] >> i % 2 * 4 & 15u, scale_in(pairs[i]), lowest_in(pairs[i])));
 }
 
-// Up to kMostGroups elements of each token.
-template <class E>
-void read_some_channels(const GroupTokens &group, const std::uint32_t *groups) noexcept {
-  bool finite = group.size >= kUnit;
-  for (std::uint32_t i = 0; finite && i < group.size; ++i) finite = is_finite(groups[i]);
-  for (std::uint32_t t = 0; t < group.tokens; ++t) {
-    const unsigned char *from = group.code_row(t);
-    unsigned char *to = group.elements + static_cast<std::int64_t>(t) * group.element_stride;
-    if (!finite) [[unlikely]]
-      decode_channels_plainly<E>(from, to, group.size, groups);
-    else
-      for (std::uint32_t i = 0; i < group.size; i += kUnit) {
-        const std::uint32_t at = group.size - i < kUnit ? group.size - kUnit : i;
-        decode_channels<E>(from + at / 2, to + std::uint64_t{at} * E::kBytes, groups + at, group.stream);
-      }
+inline void read_scales(ChannelScales &scales, const GroupTokens &group, const Heads &heads, const Share &share,
+                        std::uint64_t offset) noexcept {
+  const std::int64_t size = group.size;
+  for (std::int64_t head = 0; head < heads.count; ++head) {
+    Share its = share;
+    its.first += head * heads.share;
+    move_share<false>(its, offset, std::uint64_t{group.size} * 4, scales.pairs + head * size);
   }
+  std::uint32_t odd = 0;
+  for (std::int64_t i = 0; i < heads.count * size; ++i) {
+    scales.scale[i] = scale_in(scales.pairs[i]);
+    scales.lowest[i] = lowest_in(scales.pairs[i]);
+    odd |= is_plain_group(scales.pairs[i]) ? 0u : 1u;
+  }
+  scales.plain = odd == 0 && group.size >= kUnit;  // and long enough
+}
+
+// As many heads as there is room for the scales of, token by token: rows follow each other.
+template <class E>
+void read_some_channels(const GroupTokens &group, const Heads &heads, const Share &share,
+                        std::uint64_t offset) noexcept {
+  ChannelScales scales;
+  read_scales(scales, group, heads, share, offset);
+  for (std::uint32_t t = 0; t < group.tokens; ++t)
+    for (std::int64_t head = 0; head < heads.count; ++head) {
+      const unsigned char *from = group.code_row(t) + head * heads.codes;
+      unsigned char *to = group.elements + static_cast<std::int64_t>(t) * group.element_stride + head * heads.elements;
+      const std::int64_t at = head * group.size;
+      if (scales.plain) read_channel_row<E>(from, to, group.size, scales.scale + at, scales.lowest + at, group.stream);
+      else read_channel_row_plainly<E>(from, to, group.size, scales.pairs + at);
+    }
 }
 
 template <class E>
-void read_channels(const GroupTokens &group, const Share &share, std::uint64_t offset) noexcept {
-  std::uint32_t groups[kMostGroups];
-  for (std::uint32_t at = 0; at < group.size; at += kMostGroups) {
-    GroupTokens some = group;
-    some.codes += at / 2;
-    some.elements += std::uint64_t{at} * E::kBytes;
-    some.size = group.size - at < kMostGroups ? group.size - at : kMostGroups;
-    move_share<false>(share, offset + std::uint64_t{at} * 4, std::uint64_t{some.size} * 4, groups);
-    read_some_channels<E>(some, groups);
-  }
+void read_channels(const GroupTokens &group, const Heads &heads, const Share &share, std::uint64_t offset) noexcept {
+  const std::uint32_t size = group.size < kMostGroups ? group.size : kMostGroups;
+  const std::int64_t together = kMostGroups / size;
+  for (std::int64_t head = 0; head < heads.count; head += together)
+    for (std::uint32_t at = 0; at < group.size; at += size) {
+      GroupTokens some = group;
+      some.codes += head * heads.codes + at / 2;
+      some.elements += head * heads.elements + std::uint64_t{at} * E::kBytes;
+      some.size = group.size - at < size ? group.size - at : size;
+      Heads beside = heads;
+      beside.count = heads.count - head < together ? heads.count - head : together;
+      Share its = share;
+      its.first += head * heads.share;
+      read_some_channels<E>(some, beside, its, offset + std::uint64_t{at} * 4);
+    }
 }
 
 }  // namespace

@@ -21,38 +21,40 @@ struct Row {
   bool stream;  // what is written goes past the caches
 };
 
+// What a look at a row has told, before its codes are made.
+struct Measure {
+  float scale;
+  bool finite;
+};
+
 struct I8 {
   static constexpr float kLargest = kLargestI8;
-  static constexpr float kLoaded = 1.0f;  // code = this x what load() makes
+  static constexpr float kStored = 1.0f, kLoaded = 1.0f;  // store() wants code x kStored; load() makes code / kLoaded
   static std::uint8_t code_of(float x) noexcept { return i8_of_float(x); }
   static float number_of(std::uint8_t code) noexcept { return float_of_i8(code); }
   static Unit load(const unsigned char *from) noexcept { return load_unit_i8(from); }
   // Of numbers. kMeasured: the scale was made for them, so none is beyond the largest code.
   template <bool kMeasured>
-  static Ints codes_of(Floats x) noexcept {
-    if constexpr (kMeasured) return rounded(x);
-    else return rounded(smaller(larger(x, splat(-kLargestI8)), splat(kLargestI8)));
+  static void store(unsigned char *to, const Unit &unit, bool stream) noexcept {
+    CodeUnit codes;
+#pragma GCC unroll 8
+    for (std::uint32_t i = 0; i < kVectors; ++i) {
+      const Floats x = unit.part[i];
+      codes.part[i] = rounded(kMeasured ? x : smaller(larger(x, splat(-kLargestI8)), splat(kLargestI8)));
+    }
+    store_codes(to, codes, stream);
   }
 };
 
 struct E4M3 {
   static constexpr float kLargest = kLargestE4M3;
-  static constexpr float kLoaded = 256.0f;
+  static constexpr float kStored = 0x1p-8f, kLoaded = 256.0f;
   static std::uint8_t code_of(float x) noexcept { return e4m3_of_float(x); }
   static float number_of(std::uint8_t code) noexcept { return float_of_e4m3(code); }
   static Unit load(const unsigned char *from) noexcept { return load_unit_e4m3(from); }
-  // Added to 2^20 times its power of two (at least 2^-6), a number is rounded to three bits after the first, and they
-  // are the sum's lowest bits: 8 to 16 of them, or 0 to 8 below 2^-6.
-  template <bool kMeasured>
-  static Ints codes_of(Floats x) noexcept {
-    const Words bits = __builtin_bit_cast(Words, x);
-    Floats size = absolute(x);
-    if constexpr (!kMeasured) size = smaller(size, splat(kLargestE4M3));
-    const Words power = __builtin_bit_cast(Words, larger(size, splat(0x1p-6f))) & 0x7f800000u;
-    const Words large = power + (20u << 23);
-    const Words steps = __builtin_bit_cast(Words, size + __builtin_bit_cast(Floats, large)) - large;
-    const Ints sign = __builtin_bit_cast(Ints, bits) >> 24 & -128;
-    return __builtin_bit_cast(Ints, steps + (power >> 20) - 968u) | sign;
+  template <bool>
+  static void store(unsigned char *to, const Unit &unit, bool stream) noexcept {
+    store_unit_e4m3(to, unit, stream);
   }
 };
 
@@ -67,34 +69,40 @@ template <class Code, class E>
 }
 
 template <class Code, class E, bool kMeasured>
-void encode(const Row &row, float scale, bool finite) noexcept {
-  const float inverse = inverse_of(scale);
-  if (!finite) [[unlikely]]
+[[gnu::always_inline]] inline void encode(const Row &row, float scale, bool finite) noexcept {
+  const float inverse = inverse_of(scale), stored = inverse * Code::kStored;
+  const bool exact = stored >= kSmallestScale;  // or scaling has cost a bit
+  if (!finite || !exact) [[unlikely]]
     return encode_plainly<Code, E>(row, inverse);
-  const Floats factor = splat(inverse);
+  const Floats factor = splat(stored);
+  const bool stream = row.stream;
   for_each_unit<E::kBytes * 8, 8>(row.elements, row.codes, row.size,
-                                  [factor, &row](const unsigned char *from, unsigned char *to) {
-                                    const Unit unit = E::load(from);
-                                    CodeUnit codes;
+                                  [factor, stream](const unsigned char *from, unsigned char *to) {
+                                    Unit unit = E::load(from);
 #pragma GCC unroll 8
-                                    for (std::uint32_t i = 0; i < kVectors; ++i)
-                                      codes.part[i] = Code::template codes_of<kMeasured>(unit.part[i] * factor);
-                                    store_codes(to, codes, row.stream);
+                                    for (std::uint32_t i = 0; i < kVectors; ++i) unit.part[i] = unit.part[i] * factor;
+                                    Code::template store<kMeasured>(to, unit, stream);
                                   });
 }
 
+// Scales of which no NaN comes, and no subnormal number: then rounding is simpler.
+inline bool is_plain_scale(float scale) noexcept {
+  const std::uint32_t size = magnitude_of(scale), least = bits_of_float(0x1p-117f), end = bits_of_float(0x1p119f);
+  return size == 0 || size - least < end - least;
+}
+
 template <class Code, class E>
-void decode(const Row &row, float scale) noexcept {
-  const bool may_be_nan = magnitude_of(scale) >= bits_of_float(0x1p119f);
-  if (may_be_nan) [[unlikely]]
+[[gnu::always_inline]] inline void decode(const Row &row, float scale) noexcept {
+  if (!is_plain_scale(scale)) [[unlikely]]
     return decode_plainly<Code, E>(row, scale);
   const Floats factor = splat(scale * Code::kLoaded);
+  const bool stream = row.stream;
   for_each_unit<8, E::kBytes * 8>(row.codes, row.elements, row.size,
-                                  [factor, &row](const unsigned char *from, unsigned char *to) {
+                                  [factor, stream](const unsigned char *from, unsigned char *to) {
                                     Unit unit = Code::load(from);
 #pragma GCC unroll 8
                                     for (std::uint32_t i = 0; i < kVectors; ++i) unit.part[i] = unit.part[i] * factor;
-                                    E::store_decoded(to, unit, row.stream);
+                                    E::store_decoded(to, unit, stream);
                                   });
 }
 
@@ -103,11 +111,15 @@ template <class Code>
 struct HeadRows {
   static constexpr std::uint32_t kBits = 8, kGroupBytes = 0;
   template <class E>
-  static void write(const Row &row) noexcept {
-    encode<Code, E, false>(row, row.head_scale, largest_in<E>(row.elements, row.size) < kInfinity);
+  [[gnu::always_inline]] static Measure measure(const Row &row) noexcept {
+    return {row.head_scale, largest_in<E>(row.elements, row.size) < kInfinity};
   }
   template <class E>
-  static void read(const Row &row) noexcept {
+  [[gnu::always_inline]] static void write(const Row &row, const Measure &measure) noexcept {
+    encode<Code, E, false>(row, measure.scale, measure.finite);
+  }
+  template <class E>
+  [[gnu::always_inline]] static void read(const Row &row) noexcept {
     decode<Code, E>(row, row.head_scale);
   }
 };
@@ -117,17 +129,20 @@ template <class Code>
 struct TokenHeadRows {
   static constexpr std::uint32_t kBits = 8, kGroupBytes = 0;
   template <class E>
-  static void write(const Row &row) noexcept {
+  [[gnu::always_inline]] static Measure measure(const Row &row) noexcept {
     std::uint32_t largest = largest_in<E>(row.elements, row.size);
     const bool finite = largest < kInfinity;
     if (!finite) [[unlikely]]
       largest = largest_finite_in<E>(row.elements, row.size);
-    const float scale = scale_for(row.largest == kUnknown ? largest : row.largest, Code::kLargest);
-    set_element(row.scales, 0, scale);
-    encode<Code, E, true>(row, scale, finite);
+    return {scale_for(row.largest == kUnknown ? largest : row.largest, Code::kLargest), finite};
   }
   template <class E>
-  static void read(const Row &row) noexcept {
+  [[gnu::always_inline]] static void write(const Row &row, const Measure &measure) noexcept {
+    set_element(row.scales, 0, measure.scale);
+    encode<Code, E, true>(row, measure.scale, measure.finite);
+  }
+  template <class E>
+  [[gnu::always_inline]] static void read(const Row &row) noexcept {
     decode<Code, E>(row, element_at<float>(row.scales, 0));
   }
 };
@@ -145,11 +160,15 @@ struct PlainRows {
           [&row](const unsigned char *f, unsigned char *t) { To::store(t, From::load(f), row.stream); });
   }
   template <class E>
-  static void write(const Row &row) noexcept {
+  static Measure measure(const Row &) noexcept {
+    return {};
+  }
+  template <class E>
+  [[gnu::always_inline]] static void write(const Row &row, const Measure &) noexcept {
     convert<E, Stored>(row.elements, row.codes, row);
   }
   template <class E>
-  static void read(const Row &row) noexcept {
+  [[gnu::always_inline]] static void read(const Row &row) noexcept {
     convert<Stored, E>(row.codes, row.elements, row);
   }
 };

@@ -7,21 +7,29 @@
 namespace akv {
 namespace {
 
+template <std::uint32_t kFromBits, std::uint32_t kToBits, class Step>
+[[gnu::noinline]] void do_short_row(const unsigned char *from, unsigned char *to, std::uint32_t size,
+                                    Step step) noexcept {
+  unsigned char source[kUnit * kFromBits / 8] = {}, target[kUnit * kToBits / 8];
+  __builtin_memcpy(source, from, size * kFromBits / 8);
+  step(source, target);
+  __builtin_memcpy(to, target, size * kToBits / 8);
+}
+
 // `step(from, to)` for each unit of a row. The last one may begin inside the one before it, and what it makes again is
 // the same; a row shorter than a unit goes through a buffer, the rest of it zeroes.
 template <std::uint32_t kFromBits, std::uint32_t kToBits, class Step>
 [[gnu::always_inline]] inline void for_each_unit(const unsigned char *from, unsigned char *to, std::uint32_t size,
                                                  Step step) noexcept {
-  if (size < kUnit) [[unlikely]] {
-    unsigned char source[kUnit * kFromBits / 8] = {}, target[kUnit * kToBits / 8];
-    __builtin_memcpy(source, from, size * kFromBits / 8);
-    step(source, target);
-    __builtin_memcpy(to, target, size * kToBits / 8);
-    return;
+  if (size < kUnit) [[unlikely]]
+    return do_short_row<kFromBits, kToBits>(from, to, size, step);
+  std::uint32_t left = size;
+  for (; left >= kUnit; left -= kUnit) {
+    step(from, to);
+    from += kUnit * kFromBits / 8;
+    to += kUnit * kToBits / 8;
   }
-  const auto at = [=](std::uint64_t i) { step(from + i * kFromBits / 8, to + i * kToBits / 8); };
-  for (std::uint64_t i = 0; i + kUnit <= size; i += kUnit) at(i);
-  if (size % kUnit != 0) at(size - kUnit);
+  if (left != 0) step(from - (kUnit - left) * kFromBits / 8, to - (kUnit - left) * kToBits / 8);
 }
 
 struct F32 {
@@ -64,13 +72,17 @@ struct BF16 {
   }
 };
 
-// The largest magnitude of a row, as a float's bits: at least kInfinity if something in it is not finite.
 template <class E>
-std::uint32_t largest_in(const unsigned char *row, std::uint32_t size) noexcept {
-  if (size >= kUnit) return E::largest(row, size);
+[[gnu::noinline]] std::uint32_t largest_in_short(const unsigned char *row, std::uint32_t size) noexcept {
   unsigned char padded[kUnit * E::kBytes] = {};
   __builtin_memcpy(padded, row, size * E::kBytes);
   return E::largest(padded, kUnit);
+}
+
+// The largest magnitude of a row, as a float's bits: at least kInfinity if something in it is not finite.
+template <class E>
+[[gnu::always_inline]] inline std::uint32_t largest_in(const unsigned char *row, std::uint32_t size) noexcept {
+  return size >= kUnit ? E::largest(row, size) : largest_in_short<E>(row, size);
 }
 
 template <class E>

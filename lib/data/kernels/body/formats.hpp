@@ -11,8 +11,7 @@ namespace {
 template <bool kToPool>
 void convert_slots(const ConvertSlotArguments &a) noexcept {
   const StretchFunction move = stretch_function<kToPool>(a.pool.format, a.tokens.dtype);
-  const bool stream = kToPool ? streams(a.pool.rows, bits_of(a.pool.format.dtype), a.shape, a.num_tokens)
-                              : streams(a.tokens, a.shape, a.num_tokens);
+  const bool stream = kToPool ? streams(a.shape, a.pool.rows) : streams(a.shape, a.tokens.rows);
   const std::uint64_t block_tokens = a.shape.block_tokens;
   for (std::uint64_t i = 0; i < a.num_tokens;) {
     if (a.slots[i] < 0) {
@@ -39,8 +38,7 @@ void convert_slots(const ConvertSlotArguments &a) noexcept {
 template <bool kToPool>
 void convert_span(const ConvertSpanArguments &a) noexcept {
   const StretchFunction move = stretch_function<kToPool>(a.pool.format, a.tokens.dtype);
-  const bool stream = kToPool ? streams(a.pool.rows, bits_of(a.pool.format.dtype), a.shape, a.num_tokens)
-                              : streams(a.tokens, a.shape, a.num_tokens);
+  const bool stream = kToPool ? streams(a.shape, a.pool.rows) : streams(a.shape, a.tokens.rows);
   const std::uint64_t block_tokens = a.shape.block_tokens, end = a.first_token + a.num_tokens;
   for (std::uint64_t at = a.first_token; at < end;) {
     const std::uint64_t first = at % block_tokens, room = block_tokens - first, left = end - at;
@@ -62,7 +60,7 @@ template <bool kToPool>
 void convert_with_numbers(const ConvertBlockArguments &a) noexcept {
   const PoolElements &pool = kToPool ? a.to : a.from, &numbers = kToPool ? a.from : a.to;
   const StretchFunction move = stretch_function<kToPool>(pool.format, numbers.format.dtype);
-  const bool stream = streams(a.to.rows, bits_of(a.to.format.dtype), a.shape, a.num_copies * a.shape.block_tokens);
+  const bool stream = streams(a.shape, a.to.rows);
   for (std::uint64_t i = 0; i < a.num_copies; ++i) {
     const BlockCopy &copy = a.copies[i];
     Stretch s = stretch_of(pool, a.shape, kToPool ? copy.to : copy.from, copy.first_token, copy.num_tokens);

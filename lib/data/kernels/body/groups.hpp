@@ -7,9 +7,13 @@
 namespace akv {
 namespace {
 
-constexpr bool is_finite(std::uint32_t group) {
-  return (group & 0x7f80u) != 0x7f80u && (group >> 16 & 0x7f80u) != 0x7f80u;
+// {scale, lowest} of which no NaN comes, and no subnormal number: both are 0 or at least 2^-118 (a number is then 0 or
+// a multiple of 2^-125).
+inline bool is_plain_half(std::uint32_t half) noexcept {
+  const std::uint32_t size = half & 0x7fffu;
+  return size == 0 || size - 0x480u < 0x7f80u - 0x480u;
 }
+inline bool is_plain_group(std::uint32_t group) noexcept { return is_plain_half(group) && is_plain_half(group >> 16); }
 
 // Of numbers in one group.
 inline CodeUnit codes_i4(const Unit &unit, Floats lowest, Floats inverse) noexcept {
@@ -74,21 +78,27 @@ struct TokenGroupRows {
   }
 
   template <class E>
-  static void write(const Row &row) noexcept {
-    const bool finite = largest_in<E>(row.elements, row.size) <= kLargestInI4;
+  [[gnu::always_inline]] static Measure measure(const Row &row) noexcept {
+    return {0.0f, largest_in<E>(row.elements, row.size) <= kLargestInI4};
+  }
+  template <class E>
+  static void write(const Row &row, const Measure &measure) noexcept {
     for (std::uint32_t at = 0; at < row.size; at += kUnit) {
       const unsigned char *from = row.elements + std::uint64_t{at} * E::kBytes;
       unsigned char *to = row.codes + at / 2;
       const std::uint32_t size = row.size - at < kUnit ? row.size - at : kUnit;
       set_element(row.scales, at / kUnit,
-                  !finite         ? encode_group_plainly<E>(from, to, size)
+                  !measure.finite ? encode_group_plainly<E>(from, to, size)
                   : size == kUnit ? encode_group<E>(from, to, row.stream)
                                   : encode_short<E>(from, to, size));
     }
   }
 
   template <class E>
-  static void decode_group(const unsigned char *from, unsigned char *to, std::uint32_t group, bool stream) noexcept {
+  [[gnu::always_inline]] static void decode_group(const unsigned char *from, unsigned char *to, std::uint32_t group,
+                                                  bool stream) noexcept {
+    if constexpr (kGroupsToBF16 && __is_same(E, BF16))
+      return store_group_bf16(to, from, scale_in(group), lowest_in(group), stream);
     const Floats scale = splat(scale_in(group)), lowest = splat(lowest_in(group));
     Unit unit = load_unit_i4(from);
 #pragma GCC unroll 8
@@ -103,7 +113,7 @@ struct TokenGroupRows {
       const unsigned char *from = row.codes + at / 2;
       const auto group = element_at<std::uint32_t>(row.scales, at / kUnit);
       const std::uint32_t size = row.size - at < kUnit ? row.size - at : kUnit;
-      if (!is_finite(group)) [[unlikely]]
+      if (!is_plain_group(group)) [[unlikely]]
         decode_group_plainly<E>(from, to, size, group);
       else
         for_each_unit<4, E::kBytes * 8>(from, to, size, [group, &row](const unsigned char *f, unsigned char *t) {

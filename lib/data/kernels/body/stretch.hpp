@@ -25,31 +25,93 @@ struct Stretch {
 
 using StretchFunction = void (*)(const Stretch &) noexcept;
 
+// Tokens or heads, and the distance from one to the next on each side.
+struct Walk {
+  std::int64_t count, codes, scales, elements, head;
+};
+
+// From one row to the next of an inner walk.
+inline void step(Row &row, const Walk &walk) noexcept {
+  row.codes += walk.codes;
+  row.scales += walk.scales;
+  row.elements += walk.elements;
+}
+
+// Rows are measured some at a time and then written: a scale takes long to divide out, and others need not wait for it.
+template <class Rows, class E>
+[[gnu::always_inline]] inline void write_walk(Row row, const Walk &walk, const float *head_scales) noexcept {
+  constexpr std::int64_t kTogether = 8;
+  const bool many = head_scales != nullptr && walk.head != 0;
+  if (head_scales != nullptr) row.head_scale = head_scales[0];
+  for (std::int64_t done = 0; done < walk.count; done += kTogether) {
+    const std::int64_t count = walk.count - done < kTogether ? walk.count - done : kTogether;
+    Measure measures[kTogether];
+    Row ahead = row;
+    for (std::int64_t i = 0; i < count; ++i) {
+      if (many) ahead.head_scale = head_scales[done + i];
+      measures[i] = Rows::template measure<E>(ahead);
+      step(ahead, walk);
+    }
+    for (std::int64_t i = 0; i < count; ++i) {
+      Rows::template write<E>(row, measures[i]);
+      step(row, walk);
+    }
+  }
+}
+
+template <class Rows, class E>
+[[gnu::always_inline]] inline void read_walk(Row row, const Walk &walk, const float *head_scales) noexcept {
+  if (head_scales != nullptr) row.head_scale = head_scales[0];
+  for (std::int64_t i = 0; i < walk.count; ++i) {
+    if (head_scales != nullptr) row.head_scale = head_scales[i * walk.head];
+    Rows::template read<E>(row);
+    step(row, walk);
+  }
+}
+
 template <class Rows, class E, bool kWrite>
 void move_rows(const Stretch &s) noexcept {
+  const bool scaled = s.scale_rows != nullptr;
+  Walk outer{s.num_tokens, s.pool.rows.token_stride, scaled ? s.pool.scales.token_stride : 0, s.token_stride, 0};
+  Walk inner{s.num_heads, s.pool.rows.head_stride, scaled ? s.pool.scales.head_stride : 0, s.head_stride, 1};
   const std::uint64_t skipped = s.first_element;
-  const auto move = [&s, skipped](std::int64_t token, std::int64_t head) noexcept {
-    unsigned char *scales = s.scale_rows + (token + s.first_token) * s.pool.scales.token_stride +
-                            head * s.pool.scales.head_stride + skipped / kUnit * Rows::kGroupBytes;
-    const Row row{
-        s.codes + token * s.pool.rows.token_stride + head * s.pool.rows.head_stride + skipped * Rows::kBits / 8,
-        scales,
-        s.elements + token * s.token_stride + head * s.head_stride,
-        s.num_elements,
-        s.largest,
-        s.pool.head_scales == nullptr ? 1.0f : s.pool.head_scales[head],
-        s.stream};
-    if constexpr (kWrite) Rows::template write<E>(row);
-    else Rows::template read<E>(row);
-  };
-  const std::int64_t tokens = s.num_tokens, heads = s.num_heads;
-  if (s.pool.rows.head_stride <= s.pool.rows.token_stride) {
-    for (std::int64_t token = 0; token < tokens; ++token)
-      for (std::int64_t head = 0; head < heads; ++head) move(token, head);
-  } else {
-    for (std::int64_t head = 0; head < heads; ++head)
-      for (std::int64_t token = 0; token < tokens; ++token) move(token, head);
+  Row row{s.codes + skipped * Rows::kBits / 8,
+          scaled ? s.scale_rows + s.first_token * s.pool.scales.token_stride + skipped / kUnit * Rows::kGroupBytes
+                 : nullptr,
+          s.elements,
+          s.num_elements,
+          s.largest,
+          1.0f,
+          s.stream};
+  if (inner.codes > outer.codes) {
+    const Walk heads = inner;
+    inner = outer;
+    outer = heads;
   }
+  const float *head_scales = s.pool.head_scales;
+  for (std::int64_t i = 0; i < outer.count; ++i) {
+    if constexpr (kWrite) write_walk<Rows, E>(row, inner, head_scales);
+    else read_walk<Rows, E>(row, inner, head_scales);
+    step(row, outer);
+    if (head_scales != nullptr) head_scales += outer.head;
+  }
+}
+
+// Tokens of one group, of some heads.
+template <class E, bool kWrite>
+void move_group(const Stretch &s, std::uint32_t done, std::uint32_t tokens, std::uint64_t offset) noexcept {
+  const std::int64_t share = s.pool.scales.head_stride;
+  const Share scales{s.scale_rows, s.pool.scales.token_stride, static_cast<std::uint64_t>(share)};
+  const GroupTokens group{s.codes + done * s.pool.rows.token_stride + s.first_element / 2,
+                          s.elements + done * s.token_stride,
+                          s.pool.rows.token_stride,
+                          s.token_stride,
+                          tokens,
+                          s.num_elements,
+                          s.stream};
+  const Heads heads{s.num_heads, s.pool.rows.head_stride, s.head_stride, share};
+  if constexpr (kWrite) write_channels<E>(group, heads, scales, offset);
+  else read_channels<E>(group, heads, scales, offset);
 }
 
 template <class E, bool kWrite>
@@ -58,21 +120,7 @@ void move_channels(const Stretch &s) noexcept {
   for (std::uint32_t done = 0; done < s.num_tokens;) {
     const std::uint32_t at = s.first_token + done, left = s.num_tokens - done, room = group_tokens - at % group_tokens;
     const std::uint32_t tokens = left < room ? left : room;
-    const std::uint64_t offset = (std::uint64_t{at / group_tokens} * s.head_dim + s.first_element) * 4;
-    for (std::int64_t head = 0; head < s.num_heads; ++head) {
-      const GroupTokens group{
-          s.codes + done * s.pool.rows.token_stride + head * s.pool.rows.head_stride + s.first_element / 2,
-          s.elements + done * s.token_stride + head * s.head_stride,
-          s.pool.rows.token_stride,
-          s.token_stride,
-          tokens,
-          s.num_elements,
-          s.stream};
-      const std::int64_t share = s.pool.scales.head_stride;
-      const Share scales{s.scale_rows + head * share, s.pool.scales.token_stride, static_cast<std::uint64_t>(share)};
-      if constexpr (kWrite) write_channels<E>(group, scales, offset);
-      else read_channels<E>(group, scales, offset);
-    }
+    move_group<E, kWrite>(s, done, tokens, (std::uint64_t{at / group_tokens} * s.head_dim + s.first_element) * 4);
     done += tokens;
   }
 }
@@ -108,20 +156,16 @@ constexpr std::uint32_t bits_of(std::uint32_t dtype) {
 
 constexpr bool is_number(std::uint32_t dtype) { return dtype <= AKV_DTYPE_BF16; }
 
-// What is larger than caches goes past them: a line that is written whole need not be read. Only where each unit of 32
-// elements is aligned as its vectors are.
-constexpr std::uint64_t kStreamedBytes = std::uint64_t{8} << 20;
-
-inline bool streams(const PoolRows &rows, std::uint32_t bits, const ElementShape &shape,
-                    std::uint64_t tokens) noexcept {
-  const auto address = reinterpret_cast<std::uintptr_t>(rows.data);
-  const auto strides = static_cast<std::uint64_t>(rows.block_stride | rows.token_stride | rows.head_stride);
-  return shape.head_dim % kUnit == 0 && (address | strides) % 64 == 0 &&
-         tokens * shape.num_heads * shape.head_dim * bits / 8 >= kStreamedBytes;
+// Past the caches, where each unit of 32 elements is aligned as its vectors are.
+inline bool streams(const ElementShape &shape, const unsigned char *data, std::int64_t strides) noexcept {
+  const auto address = reinterpret_cast<std::uintptr_t>(data) | static_cast<std::uintptr_t>(strides);
+  return shape.past_caches != 0 && shape.head_dim % kUnit == 0 && address % 64 == 0;
 }
-inline bool streams(const TokenElements &tokens, const ElementShape &shape, std::uint64_t num_tokens) noexcept {
-  return streams(PoolRows{tokens.rows.data, 0, tokens.rows.token_stride, tokens.rows.head_stride},
-                 bits_of(tokens.dtype), shape, num_tokens);
+inline bool streams(const ElementShape &shape, const PoolRows &rows) noexcept {
+  return streams(shape, rows.data, rows.block_stride | rows.token_stride | rows.head_stride);
+}
+inline bool streams(const ElementShape &shape, const TokenRows &rows) noexcept {
+  return streams(shape, rows.data, rows.token_stride | rows.head_stride);
 }
 
 // Tokens of one block of a pool. Where the numbers are is for the caller to say.

@@ -70,11 +70,13 @@ inline Unit load_unit_e4m3(const unsigned char *from) noexcept {
            _mm256_cvtph_ps(_mm256_castsi256_si128(second)), _mm256_cvtph_ps(_mm256_extracti128_si256(second, 1))}};
 }
 inline Unit load_unit_i4(const unsigned char *from) noexcept {
-  const __m128i both = load_16(from), low = _mm_set1_epi8(15);
-  const __m128i even = _mm_and_si128(both, low), odd = _mm_and_si128(_mm_srli_epi16(both, 4), low);
-  const __m128i first = _mm_unpacklo_epi8(even, odd), second = _mm_unpackhi_epi8(even, odd);
-  const auto part = [](__m128i codes) { return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(codes)); };
-  return {{part(first), part(_mm_srli_si128(first, 8)), part(second), part(_mm_srli_si128(second, 8))}};
+  const auto part = [from](int i) {
+    int eight;
+    __builtin_memcpy(&eight, from + 4 * i, 4);
+    const __m256i codes = _mm256_srlv_epi32(_mm256_set1_epi32(eight), _mm256_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28));
+    return _mm256_cvtepi32_ps(_mm256_and_si256(codes, _mm256_set1_epi32(15)));
+  };
+  return {{part(0), part(1), part(2), part(3)}};
 }
 
 inline void store_unit_f32(unsigned char *to, const Unit &unit, bool stream) noexcept {
@@ -93,10 +95,11 @@ inline void store_unit_bf16(unsigned char *to, const Unit &unit, bool stream) no
   store_32(to + 32, two_of_16_bits(bf16_bits(unit.part[2]), bf16_bits(unit.part[3])), stream);
 }
 inline void store_decoded_bf16(unsigned char *to, const Unit &unit, bool stream) noexcept {
-  const auto part = [&unit](int i) {
+  const auto part = [&unit](int i) {  // few shifts: they are where shuffles are
     const __m256i bits = _mm256_castps_si256(unit.part[i]);
-    const __m256i even = _mm256_and_si256(_mm256_srli_epi32(bits, 16), _mm256_set1_epi32(1));
-    const __m256i up = _mm256_add_epi32(bits, _mm256_set1_epi32(0x7fff));
+    const __m256i odd = _mm256_and_si256(bits, _mm256_set1_epi32(0x10000));
+    const __m256i even = _mm256_cmpeq_epi32(odd, _mm256_setzero_si256());  // -1
+    const __m256i up = _mm256_add_epi32(bits, _mm256_set1_epi32(0x8000));
     return _mm256_srli_epi32(_mm256_add_epi32(up, even), 16);
   };
   store_32(to, two_of_16_bits(part(0), part(1)), stream);
@@ -117,16 +120,49 @@ inline void store_codes_i4(unsigned char *to, const CodeUnit &codes, bool stream
   const __m256i bytes = _mm256_packus_epi16(pairs, pairs);
   store_16(to, _mm_unpacklo_epi16(_mm256_castsi256_si128(bytes), _mm256_extracti128_si256(bytes, 1)), stream);
 }
+// Halves have E4M3's subnormals as theirs, times 2^-8, and seven bits more. They are cut off, not rounded, after what
+// comes beyond the fourth is gathered in the fifth bit after the first: so that rounding sees whether there was more.
+inline __m256i e4m3_in_16_bits(Floats a, Floats b) noexcept {
+  const auto cut = [](Floats x) {
+    const __m256i bits = _mm256_castps_si256(x);
+    const __m256i more = _mm256_add_epi32(bits, _mm256_set1_epi32(0x3ffff));
+    const __m256i gathered = _mm256_or_si256(bits, _mm256_and_si256(more, _mm256_set1_epi32(0x40000)));
+    return _mm256_cvtps_ph(_mm256_castsi256_ps(gathered), _MM_FROUND_TO_ZERO);
+  };
+  const __m256i halves = _mm256_set_m128i(cut(b), cut(a));
+  const __m256i size =
+      _mm256_min_epi16(_mm256_and_si256(halves, _mm256_set1_epi16(0x7fff)), _mm256_set1_epi16(0x3f00));  // 448
+  const __m256i even = _mm256_and_si256(_mm256_srli_epi16(size, 7), _mm256_set1_epi16(1));
+  const __m256i up = _mm256_add_epi16(_mm256_add_epi16(size, _mm256_set1_epi16(63)), even);
+  const __m256i sign = _mm256_and_si256(_mm256_srli_epi16(halves, 8), _mm256_set1_epi16(0x80));
+  return _mm256_or_si256(_mm256_srli_epi16(up, 7), sign);
+}
+inline void store_unit_e4m3(unsigned char *to, const Unit &unit, bool stream) noexcept {
+  const __m256i bytes =
+      _mm256_packus_epi16(e4m3_in_16_bits(unit.part[0], unit.part[1]), e4m3_in_16_bits(unit.part[2], unit.part[3]));
+  store_32(to, _mm256_permute4x64_epi64(bytes, 0xd8), stream);
+}
+
+// 32 codes of 4 bits, all of one scale. Even ones and odd ones apart, and the odd ones times 16: they need no shifts,
+// and put together again need no shuffles.
+constexpr bool kGroupsToBF16 = true;
+inline void store_group_bf16(unsigned char *to, const unsigned char *codes, float scale, float lowest,
+                             bool stream) noexcept {
+  const auto rounded_up_half = [lowest](__m256i code, float step) {
+    const Floats number = splat(lowest) + _mm256_cvtepi32_ps(code) * splat(step);
+    const __m256i bits = _mm256_castps_si256(number);
+    const __m256i even = _mm256_cmpeq_epi32(_mm256_and_si256(bits, _mm256_set1_epi32(0x10000)), _mm256_setzero_si256());
+    return _mm256_add_epi32(_mm256_add_epi32(bits, _mm256_set1_epi32(0x8000)), even);
+  };
+  for (int i = 0; i < 2; ++i) {
+    const __m256i both = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i *>(codes + 8 * i)));
+    const __m256i first = rounded_up_half(_mm256_and_si256(both, _mm256_set1_epi32(15)), scale);
+    const __m256i second = rounded_up_half(_mm256_and_si256(both, _mm256_set1_epi32(0xf0)), scale * 0.0625f);
+    store_32(to + 32 * i, _mm256_blend_epi16(_mm256_srli_epi32(first, 16), second, 0xaa), stream);
+  }
+}
 
 inline Ints rounded(Floats x) noexcept { return reinterpret_cast<Ints>(_mm256_cvtps_epi32(x)); }
-
-inline Floats lower_bf16(const unsigned char *pairs) noexcept {
-  return _mm256_castsi256_ps(_mm256_slli_epi32(load_32(pairs), 16));
-}
-inline Floats upper_bf16(const unsigned char *pairs) noexcept {
-  const __m256i upper = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
-  return _mm256_castsi256_ps(_mm256_and_si256(load_32(pairs), upper));
-}
 
 // Of at least one vector; the last one may count elements twice.
 inline std::uint32_t largest_16(const unsigned char *row, std::uint32_t n) noexcept {

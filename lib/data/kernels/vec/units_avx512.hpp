@@ -103,9 +103,22 @@ inline void store_unit_bf16(unsigned char *to, const Unit &unit, bool stream) no
   };
   store_64(to, upper_halves(part(0), part(1)), stream);
 }
+// The instruction for it takes subnormal numbers for zeroes: here there are none.
 inline void store_decoded_bf16(unsigned char *to, const Unit &unit, bool stream) noexcept {
-  const auto part = [&unit](int i) { return rounded_up_half(_mm512_castps_si512(unit.part[i])); };
-  store_64(to, upper_halves(part(0), part(1)), stream);
+  store_64(to, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(unit.part[1], unit.part[0])), stream);
+}
+// 4 bits can be 16 numbers, and they are one vector: rounded once, and found by their codes.
+constexpr bool kGroupsToBF16 = true;
+inline void store_group_bf16(unsigned char *to, const unsigned char *codes, float scale, float lowest,
+                             bool stream) noexcept {
+  const Floats all = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  const __m512i bits = _mm512_castps_si512(splat(lowest) + all * splat(scale));
+  const __m512i numbers = _mm512_srli_epi32(rounded_up_half(bits), 16);
+  const __m256i table = _mm512_cvtepi32_epi16(numbers);
+  const __m512i bytes = _mm512_cvtepu8_epi32(load_16(codes));  // even code in the lower half, odd in the upper
+  const __m512i pairs = _mm512_or_si512(bytes, _mm512_slli_epi32(bytes, 12));
+  const __m512i indices = _mm512_and_si512(pairs, _mm512_set1_epi16(15));
+  store_64(to, _mm512_permutexvar_epi16(indices, _mm512_castsi256_si512(table)), stream);
 }
 
 inline __m256i packed(const CodeUnit &codes) noexcept {
@@ -119,16 +132,25 @@ inline void store_codes_i4(unsigned char *to, const CodeUnit &codes, bool stream
   const __m256i pairs = _mm256_maddubs_epi16(packed(codes), _mm256_set1_epi16(0x1001));
   store_16(to, _mm256_cvtepi16_epi8(pairs), stream);
 }
+// Cut to halves: see units_avx2.hpp.
+inline void store_unit_e4m3(unsigned char *to, const Unit &unit, bool stream) noexcept {
+  const auto cut = [&unit](int i) {
+    const __m512i bits = _mm512_castps_si512(unit.part[i]);
+    const __m512i more = _mm512_add_epi32(bits, _mm512_set1_epi32(0x3ffff));
+    const __m512i gathered = _mm512_ternarylogic_epi32(bits, more, _mm512_set1_epi32(0x40000), 0xf8);  // a | b & c
+    return _mm512_cvtps_ph(_mm512_castsi512_ps(gathered), _MM_FROUND_TO_ZERO);
+  };
+  const __m512i halves = _mm512_inserti64x4(_mm512_castsi256_si512(cut(0)), cut(1), 1);
+  const __m512i size =
+      _mm512_min_epi16(_mm512_and_si512(halves, _mm512_set1_epi16(0x7fff)), _mm512_set1_epi16(0x3f00));  // 448
+  const __mmask32 odd = _mm512_test_epi16_mask(size, _mm512_set1_epi16(0x80));
+  const __m512i half = _mm512_add_epi16(size, _mm512_set1_epi16(63));
+  const __m512i up = _mm512_srli_epi16(_mm512_mask_add_epi16(half, odd, half, _mm512_set1_epi16(1)), 7);
+  const __m512i codes = _mm512_ternarylogic_epi32(up, _mm512_srli_epi16(halves, 8), _mm512_set1_epi16(0x80), 0xf8);
+  store_32(to, _mm512_cvtepi16_epi8(codes), stream);
+}
 
 inline Ints rounded(Floats x) noexcept { return reinterpret_cast<Ints>(_mm512_cvtps_epi32(x)); }
-
-inline Floats lower_bf16(const unsigned char *pairs) noexcept {
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_loadu_si512(pairs), 16));
-}
-inline Floats upper_bf16(const unsigned char *pairs) noexcept {
-  const __m512i upper = _mm512_set1_epi32(static_cast<int>(0xffff0000u));
-  return _mm512_castsi512_ps(_mm512_and_si512(_mm512_loadu_si512(pairs), upper));
-}
 
 // Of at least 32 elements; the last vector may count some twice.
 inline std::uint32_t largest_16(const unsigned char *row, std::uint32_t n) noexcept {

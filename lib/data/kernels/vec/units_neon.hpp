@@ -118,15 +118,27 @@ inline void store_codes_i4(unsigned char *to, const CodeUnit &codes, bool) noexc
   const uint8x16_t first = packed(codes, 0), second = packed(codes, 4);
   vst1q_u8(to, vorrq_u8(vuzp1q_u8(first, second), vshlq_n_u8(vuzp2q_u8(first, second), 4)));
 }
+// There is no truncation to a half. But added to 2^20 times its power of two (at least 2^-6, here 2^-14), a number is
+// rounded to three bits after the first, and they are the sum's lowest bits: 8 to 16 of them, or 0 to 8 below.
+inline void store_unit_e4m3(unsigned char *to, const Unit &unit, bool stream) noexcept {
+  CodeUnit codes;
+  for (std::uint32_t i = 0; i < kVectors; ++i) {
+    const float32x4_t size = vminq_f32(vabsq_f32(unit.part[i]), vdupq_n_f32(kLargestE4M3 * 0x1p-8f));
+    const uint32x4_t power =
+        vandq_u32(vreinterpretq_u32_f32(vmaxq_f32(size, vdupq_n_f32(0x1p-14f))), vdupq_n_u32(0x7f800000u));
+    const uint32x4_t large = vaddq_u32(power, vdupq_n_u32(20u << 23));
+    const uint32x4_t steps = vsubq_u32(vreinterpretq_u32_f32(vaddq_f32(size, vreinterpretq_f32_u32(large))), large);
+    const uint32x4_t code = vaddq_u32(steps, vsubq_u32(vshrq_n_u32(power, 20), vdupq_n_u32(904)));
+    const int32x4_t sign = vandq_s32(vshrq_n_s32(vreinterpretq_s32_f32(unit.part[i]), 24), vdupq_n_s32(-128));
+    codes.part[i] = reinterpret_cast<Ints>(vorrq_s32(vreinterpretq_s32_u32(code), sign));
+  }
+  store_codes(to, codes, stream);
+}
+
+constexpr bool kGroupsToBF16 = false;  // in a way of its own
+inline void store_group_bf16(unsigned char *, const unsigned char *, float, float, bool) noexcept {}
 
 inline Ints rounded(Floats x) noexcept { return reinterpret_cast<Ints>(vcvtnq_s32_f32(x)); }
-
-inline Floats lower_bf16(const unsigned char *pairs) noexcept {
-  return vreinterpretq_f32_u32(vshlq_n_u32(vreinterpretq_u32_u8(vld1q_u8(pairs)), 16));
-}
-inline Floats upper_bf16(const unsigned char *pairs) noexcept {
-  return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_u8(vld1q_u8(pairs)), vdupq_n_u32(0xffff0000u)));
-}
 
 // Of at least 8 elements; the last vector may count some twice.
 inline std::uint32_t largest_16(const unsigned char *row, std::uint32_t n) noexcept {

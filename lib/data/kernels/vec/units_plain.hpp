@@ -55,7 +55,7 @@ inline void store_unit_f16(unsigned char *to, const Unit &unit, bool) noexcept {
 inline void store_unit_bf16(unsigned char *to, const Unit &unit, bool) noexcept {
   for (std::uint32_t i = 0; i < kUnit; ++i) set_element(to, i, bf16_of_float(unit.part[i]));
 }
-// The same for what has been decoded: if it is not a number, then its lower bits are 0.
+// The same for what is 0, a normal number or an E4M3 code's NaN, which has zeroes below.
 inline void store_decoded_bf16(unsigned char *to, const Unit &unit, bool stream) noexcept {
   store_unit_bf16(to, unit, stream);
 }
@@ -68,17 +68,16 @@ inline void store_codes_i4(unsigned char *to, const CodeUnit &codes, bool) noexc
   for (std::uint32_t i = 0; i < kUnit; i += 2)
     to[i / 2] = static_cast<unsigned char>(codes.part[i] | codes.part[i + 1] << 4);
 }
+// Numbers, times 2^-8.
+inline void store_unit_e4m3(unsigned char *to, const Unit &unit, bool) noexcept {
+  for (std::uint32_t i = 0; i < kUnit; ++i) to[i] = e4m3_of_float(unit.part[i] * 256.0f);
+}
+
+constexpr bool kGroupsToBF16 = false;  // in a way of its own
+inline void store_group_bf16(unsigned char *, const unsigned char *, float, float, bool) noexcept {}
 
 // To the nearest, to even where there are two. |x| < 2^22.
 inline Ints rounded(Floats x) noexcept { return static_cast<Ints>(bits_of_float(x + kRounder) - 0x4b400000u); }
-
-// Pairs of bfloat16: the lower halves, the upper halves.
-inline Floats lower_bf16(const unsigned char *pairs) noexcept {
-  return float_of_bf16(element_at<std::uint16_t>(pairs, 0));
-}
-inline Floats upper_bf16(const unsigned char *pairs) noexcept {
-  return float_of_bf16(element_at<std::uint16_t>(pairs, 1));
-}
 
 // The largest magnitude's bits. A NaN counts as larger than all numbers.
 inline std::uint32_t largest_16(const unsigned char *row, std::uint32_t n) noexcept {

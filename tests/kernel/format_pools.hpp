@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <random>
 #include <vector>
 
@@ -17,14 +18,26 @@
 namespace test {
 
 using akv::RowFormat;
-using Bytes = std::vector<unsigned char>;
+
+// On a cache line's boundary: what is streamed must be, and tests then shift it away.
+template <class T>
+struct OnLines {
+  using value_type = T;
+  OnLines() = default;
+  template <class U>
+  OnLines(const OnLines<U> &) {}
+  T *allocate(std::size_t n) { return static_cast<T *>(::operator new(n * sizeof(T), std::align_val_t{64})); }
+  void deallocate(T *all, std::size_t) { ::operator delete(all, std::align_val_t{64}); }
+  friend bool operator==(const OnLines &, const OnLines &) { return true; }
+};
+using Bytes = std::vector<unsigned char, OnLines<unsigned char>>;
 
 inline constexpr std::uint32_t kIsas[] = {AKV_ISA_PLAIN, AKV_ISA_AVX2, AKV_ISA_AVX512, AKV_ISA_NEON};
 inline constexpr std::uint32_t kNumbers[] = {AKV_DTYPE_F32, AKV_DTYPE_F16, AKV_DTYPE_BF16};
 inline constexpr RowFormat kFormats[] = {
-    {AKV_DTYPE_F32, AKV_SCALING_NONE},     {AKV_DTYPE_F16, AKV_SCALING_NONE},
-    {AKV_DTYPE_BF16, AKV_SCALING_NONE},    {AKV_DTYPE_F8_E4M3, AKV_SCALING_HEAD},
-    {AKV_DTYPE_I8, AKV_SCALING_HEAD},      {AKV_DTYPE_F8_E4M3, AKV_SCALING_TOKEN_HEAD},
+    {AKV_DTYPE_F32, AKV_SCALING_NONE},      {AKV_DTYPE_F16, AKV_SCALING_NONE},
+    {AKV_DTYPE_BF16, AKV_SCALING_NONE},     {AKV_DTYPE_F8_E4M3, AKV_SCALING_HEAD},
+    {AKV_DTYPE_I8, AKV_SCALING_HEAD},       {AKV_DTYPE_F8_E4M3, AKV_SCALING_TOKEN_HEAD},
     {AKV_DTYPE_I8, AKV_SCALING_TOKEN_HEAD}, {AKV_DTYPE_I4, AKV_SCALING_TOKEN_GROUP},
     {AKV_DTYPE_I4, AKV_SCALING_CHANNEL}};
 
@@ -68,7 +81,8 @@ enum class Layout { kTokensFirst, kHeadsFirst };  // NHD, HND
 
 struct Shape {
   std::uint32_t head_dim, num_heads, block_tokens, num_blocks;
-  akv::ElementShape element_shape() const { return {head_dim, num_heads, block_tokens, 0}; }
+  std::uint32_t past_caches = 0;
+  akv::ElementShape element_shape() const { return {head_dim, num_heads, block_tokens, past_caches}; }
   std::uint64_t tokens() const { return std::uint64_t{block_tokens} * num_blocks; }
 };
 
@@ -101,7 +115,7 @@ struct Pool {
     if (layout == Layout::kHeadsFirst) take(rows.token_stride, s.block_tokens), take(rows.head_stride, s.num_heads);
     else take(rows.head_stride, s.num_heads), take(rows.token_stride, s.block_tokens);
     take(rows.block_stride, s.num_blocks);
-    codes.assign(static_cast<std::size_t>(step) + shift + 64, 0xa5);
+    codes.assign(static_cast<std::size_t>(step) + shift, 0xa5);
     scales.head_stride = test::scale_bytes(f, s);
     scales.token_stride = scales.head_stride * s.num_heads + padding;
     scales.block_stride = scales.token_stride * s.block_tokens + padding;
@@ -111,8 +125,7 @@ struct Pool {
 
   akv::PoolElements elements() {
     akv::PoolRows r = rows, s = scales;
-    const auto address = reinterpret_cast<std::uintptr_t>(codes.data());
-    r.data = codes.data() + (64 - address % 64) % 64 + shift_;
+    r.data = codes.data() + shift_;
     s.data = scales.head_stride == 0 ? nullptr : scale_bytes.data() + shift_;
     return {r, s, format.scaling == AKV_SCALING_HEAD ? head_scales.data() : nullptr, format};
   }
@@ -142,11 +155,9 @@ struct Tokens {
       : dtype(type), head_dim(s.head_dim), num_heads(s.num_heads), shift(offset) {
     head_stride = std::int64_t{s.head_dim} * bits_of(type) / 8 + padding;
     token_stride = head_stride * s.num_heads + padding;
-    bytes.assign(static_cast<std::size_t>(token_stride) * count + offset + 64, 0x5a);
+    bytes.assign(static_cast<std::size_t>(token_stride) * count + offset, 0x5a);
   }
-  unsigned char *data() {
-    return bytes.data() + (64 - reinterpret_cast<std::uintptr_t>(bytes.data()) % 64) % 64 + shift;
-  }
+  unsigned char *data() { return bytes.data() + shift; }
   akv::TokenElements elements() { return {{data(), token_stride, head_stride}, dtype, 0}; }
   unsigned char *row(std::uint64_t token, std::uint32_t head) {
     return data() + static_cast<std::int64_t>(token) * token_stride + head * head_stride;
@@ -170,13 +181,13 @@ inline std::vector<std::int32_t> all_blocks(const Shape &shape) {
 }
 inline void write_all(const akv::FormatKernels &kernels, Pool &pool, Tokens &tokens) {
   const auto blocks = all_blocks(pool.shape);
-  kernels.scatter({pool.elements(), tokens.elements(), pool.shape.element_shape(), blocks.data(), 0,
-                   pool.shape.tokens()});
+  kernels.scatter(
+      {pool.elements(), tokens.elements(), pool.shape.element_shape(), blocks.data(), 0, pool.shape.tokens()});
 }
 inline void read_all(const akv::FormatKernels &kernels, Pool &pool, Tokens &tokens) {
   const auto blocks = all_blocks(pool.shape);
-  kernels.gather({pool.elements(), tokens.elements(), pool.shape.element_shape(), blocks.data(), 0,
-                  pool.shape.tokens()});
+  kernels.gather(
+      {pool.elements(), tokens.elements(), pool.shape.element_shape(), blocks.data(), 0, pool.shape.tokens()});
 }
 
 }  // namespace test
