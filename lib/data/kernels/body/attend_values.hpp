@@ -45,20 +45,17 @@ inline void add_chunks(const ValueWork &w, std::uint32_t chunk) {
   AKV_UNROLL for (std::uint32_t i = 0; i < R * C; ++i) sums[i] = {zeroes(), zeroes()};
   std::uint32_t elements[C];
   AKV_UNROLL for (std::uint32_t c = 0; c < C; ++c) elements[c] = w.extent.start(chunk + c);
-  const std::uint32_t steps = (w.count + Values::kTokens - 1) / Values::kTokens;
-  const std::uint32_t rate = w.lines * 256 * C / (w.extent.chunks * steps) + (w.lines != 0 ? 1 : 0);
-  std::uint32_t due = 0;  // lines, times 256
-  for (std::uint32_t t = 0; t < w.count; t += Values::kTokens) {
-    due += rate;
-    if (due >= 256) {
-      w.coming->fetch(due / 256);
-      due %= 256;
-    }
-    AKV_UNROLL for (std::uint32_t c = 0; c < C; ++c) {
-      const auto values = Values::load(w.values + t, elements[c]);
-      AKV_UNROLL for (std::uint32_t r = 0; r < R; ++r)
+  constexpr std::uint32_t kBetween = 8;  // tokens between two times that something is fetched
+  const std::uint32_t lines = (w.lines * C * kBetween + w.extent.chunks * w.count - 1) / (w.extent.chunks * w.count);
+  for (std::uint32_t t = 0; t < w.count;) {
+    if (lines != 0) w.coming->fetch(lines);
+    const std::uint32_t end = w.count - t < kBetween ? w.count : t + kBetween;
+    for (; t < end; t += Values::kTokens)
+      AKV_UNROLL for (std::uint32_t c = 0; c < C; ++c) {
+        const auto values = Values::load(w.values + t, elements[c]);
+        AKV_UNROLL for (std::uint32_t r = 0; r < R; ++r)
           Values::add(sums[r * C + c], Values::weight(w.weights + r * kTileStride, t), values);
-    }
+      }
   }
   finish_chunks<Values, R, C>(w, chunk, sums);
 }

@@ -25,7 +25,7 @@ enum : std::uint32_t { kHead = 1, kTokenHead = 2, kTokenGroup = 3, kChannel = 4 
 constexpr std::uint32_t kChunk = 2 * kLanes;
 constexpr std::uint32_t kTile = 64;                 // tokens
 constexpr std::uint32_t kTileStride = kTile + 16;   // from one row's scores to the next: a step may write more
-constexpr std::uint32_t kTileBytes = 128 * 1024;    // ... of all heads that are attended together
+constexpr std::uint32_t kTileBytes = 256 * 1024;    // ... of all heads that are attended together
 constexpr std::uint32_t kPassRows = 16;             // query rows
 constexpr std::uint32_t kSpaceFloats = 23 * 1024;   // 92 KiB, of which the most is touched by large heads only
 constexpr std::uint32_t kDecodedFloats = 8 * 1024;  // a tile of elements that no loop reads as they are
