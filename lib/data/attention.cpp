@@ -129,8 +129,11 @@ struct AttendWork {
   bool run(std::uint32_t part, std::uint32_t num_parts) noexcept {
     AttendArguments all = arguments;
     all.parts = parts;
-    const Share share(num_pairs() * all.num_splits, part, num_parts);
-    kernels().attend.attend(all, share.first, share.end);
+    // All heads of a sequence together where there are sequences enough: their rows lie together.
+    const std::uint64_t groups = std::uint64_t{all.num_sequences} * all.num_splits;
+    const std::uint64_t together = groups >= num_parts ? all.num_heads : 1;
+    const Share share(groups * all.num_heads / together, part, num_parts);
+    kernels().attend.attend(all, share.first * together, share.end * together);
     return true;
   }
   void finish(bool) noexcept {
