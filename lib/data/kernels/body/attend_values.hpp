@@ -62,7 +62,8 @@ inline void add_chunks(const ValueWork &w, std::uint32_t chunk) {
 
 template <class Values, std::uint32_t R>
 void add_rows(const ValueWork &w) {
-  constexpr std::uint32_t C = kMostValueRows / R;
+  constexpr std::uint32_t kWhole = 128 / kChunk;  // a common row is one step, or several
+  constexpr std::uint32_t C = kMostValueRows / R < kWhole ? kMostValueRows / R : kWhole;
   std::uint32_t chunk = w.first_chunk;
   if constexpr (C > 1)
     for (; chunk + C <= w.end_chunk; chunk += C) add_chunks<Values, R, C>(w, chunk);
