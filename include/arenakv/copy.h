@@ -25,7 +25,7 @@ typedef struct akv_token_data {
   int64_t head_stride;  /* bytes; 0: packed, dim elements */
   void *scales;         /* NULL: none, as the plane must say too */
   int64_t scale_stride; /* bytes; 0: packed */
-  uint32_t plane;       /* of the layer; none twice */
+  uint32_t plane;       /* its index in akv_layer_group.planes, from 0: not its role; none twice */
   uint32_t unused;      /* 0 */
 } akv_token_data;
 
