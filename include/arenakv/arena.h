@@ -80,7 +80,7 @@ akv_page_pool_create(const akv_page_pool_config *config, akv_page_pool **out_poo
  *          In a child of fork() it is AKV_OK. */
 AKV_SETUP AKV_NODISCARD akv_status akv_page_pool_destroy(akv_page_pool *pool) AKV_NOEXCEPT;
 
-/* The configuration in use, with every default filled in. `memory` is where page 1 begins (row A19's raw pointer:
+/* The configuration in use, with every default filled in. `memory` is where page 1 begins (the raw pointer:
  * page n is `memory` + (n - 1) x page_bytes); `tracker` is NULL.
  * META     O(1).
  * Thread   any.

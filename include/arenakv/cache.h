@@ -34,7 +34,7 @@ enum {
 /* Flags are macros, constants of a set are enumerators: so `on ? AKV_... : 0u` is fine in C++ as well. */
 #define AKV_CACHE_PREFAULT 1u /* touch all metadata in akv_cache_create(): no later call meets a page fault */
 
-/* Zero means default. The defaults are the ones of the specification's row D1. */
+/* Zero means default. */
 typedef struct akv_cache_config {
   uint32_t struct_size;
   uint32_t flags;                   /* AKV_CACHE_* */

@@ -27,7 +27,7 @@ typedef struct akv_token_data {
   void *scales;         /* dtype 0: NULL: none, as the plane must say too. Else for AKV_SCALING_HEAD a const float * to one
                          * for each head of the store, NULL: all are 1; for other planes NULL */
   int64_t scale_stride; /* bytes; 0: packed */
-  uint32_t plane;       /* of the layer; none twice */
+  uint32_t plane;       /* its index in akv_layer_group.planes, from 0: not its role; none twice */
   uint32_t dtype;       /* of `data`: 0: as the plane's; AKV_DTYPE_F32, F16, BF16: converted */
 } akv_token_data;
 

@@ -1,5 +1,5 @@
 /* copy_pager.h: paging: when the cache's blocks are full, the coldest sequences go to the swap blocks and come back on
- * use (row B13). A policy made of what swap.h, stream.h and copy.h offer; an engine with a policy of its own calls
+ * use. A policy made of what swap.h, stream.h and copy.h offer; an engine with a policy of its own calls
  * those instead.
  *
  *   each step    akv_copy_make_resident(...) for the sequences of the step; while something is pending, wait for the

@@ -98,7 +98,7 @@ typedef struct akv_cache_state {
 AKV_META AKV_NODISCARD akv_status
 akv_cache_read_state(akv_cache *cache, akv_cache_state *out_state) AKV_NOEXCEPT;
 
-/* What to do about fragmentation (thresholds of the specification's row B18). */
+/* What to do about fragmentation. */
 enum {
   AKV_ADVICE_NONE = 0,
   AKV_ADVICE_WATCH = 1, /* from 0.2 on: long extents of neighbouring blocks get rare */

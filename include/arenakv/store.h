@@ -62,7 +62,7 @@ typedef struct akv_store_config {
                               * library's memory */
   uint32_t region_size;      /* sizeof(akv_region) */
   uint32_t unused;           /* 0 */
-  const uint32_t *layers;    /* which layers of the cache are stored, ascending: a shard, or a selection (row B13) */
+  const uint32_t *layers;    /* which layers of the cache are stored, ascending: a shard, or a selection */
   const akv_region *regions;
   akv_tracker *tracker;      /* where the library's memory is recorded, as KV cache or swap (memory.h); it can't be
                               * destroyed before the store. NULL: nowhere */
@@ -92,7 +92,7 @@ AKV_SETUP AKV_NODISCARD akv_status akv_store_destroy(akv_store *store) AKV_NOEXC
  * and when all is done. Return 0 to go on; anything else stops the warm-up. */
 typedef int32_t (*akv_progress_function)(void *context, uint64_t done, uint64_t total);
 
-/* Touch all memory of the store now, so that no later write meets a page fault (row B2). What is written there already
+/* Touch all memory of the store now, so that no later write meets a page fault. What is written there already
  * stays as it is, also while others write. `progress` may be NULL.
  * SETUP    O(bytes): the speed of memset.
  * Thread   any.
@@ -127,8 +127,8 @@ typedef struct akv_store_info {
  * Fails    as every call. */
 AKV_META AKV_NODISCARD akv_status akv_store_read_info(akv_store *store, akv_store_info *out_info) AKV_NOEXCEPT;
 
-/* One region as the library or the caller laid it out: for kernels that take pointers and strides (row A19).
- * `layer` is a layer of the cache; `region_size` is sizeof(akv_region).
+/* One region as the library or the caller laid it out: for kernels that take pointers and strides.
+ * `layer` is a layer of the cache, `plane` an index in akv_layer_group.planes; `region_size` is sizeof(akv_region).
  * META     O(log layers).
  * Thread   any.
  * Fails    as every call, OUT_OF_RANGE (a layer that is not stored here, no such plane). */

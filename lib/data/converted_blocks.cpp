@@ -88,14 +88,14 @@ const float *plane_scales(const ScaledStore &from, std::uint32_t layer_index, st
   return from.head_scales + layer_index * layer + before;
 }
 
-void convert_blocks(const ScaledStore &from, const ScaledStore &to, const BlockCopy *copies,
-                    std::uint64_t count) noexcept {
+void convert_blocks(const ScaledStore &from, const ScaledStore &to, const BlockCopy *copies, std::uint64_t count,
+                    std::uint32_t past_caches) noexcept {
   for_each_common(from.store, to.store, [&](const Common &common) {
     const PlaneShape &shape = to.store.layout().plane(common.plane);
     kernels().format.convert_blocks(
         {elements_of(from, common.from_layer, common.plane, common.heads),
          elements_of(to, common.to_layer, common.plane, common.heads),
-         {shape.head_dim, common.heads.end - common.heads.first, to.store.shape().block_tokens, 0},
+         {shape.head_dim, common.heads.end - common.heads.first, to.store.shape().block_tokens, past_caches},
          copies,
          count});
   });

@@ -3,6 +3,7 @@
 #include "data/converted_blocks.hpp"
 #include "data/copy_engine.hpp"
 #include "data/device/work.hpp"
+#include "data/kernels/caches.hpp"
 
 namespace akv {
 namespace {
@@ -22,7 +23,7 @@ struct ConvertedWork {
       const std::uint64_t count = std::min(kChunk, share.end - first);
       for (std::uint64_t i = 0; i < count; ++i)
         copies[i] = {from.blocks[first + i], to.blocks[first + i], 0, block_tokens, 0, 0};
-      convert_blocks({*from.store, from.scales}, {*to.store, to.scales}, copies, count);
+      convert_blocks({*from.store, from.scales}, {*to.store, to.scales}, copies, count, past_caches(bytes));
     }
     return true;
   }

@@ -4,7 +4,8 @@
     installed.py BUILD PROGRAM.c
 
 Promise: after an installation into a folder of its own (S4 S5), the C example compiles against it with the flags that
-pkg-config gives, links, runs and says what it always says; the same with find_package(arenakv) of CMake.
+pkg-config gives, links, runs and says what it always says; the same with the archive and the flags of pkg-config
+--static, and with find_package(arenakv) of CMake.
 It does not look at the Python package, which pip installs. Exit 77: no pkg-config.
 """
 import os
@@ -30,12 +31,20 @@ def call(*command, **more):
     return done.stdout
 
 
-def by_pkg_config(root, program, folder):
+def flags_of(root, *which):
     where = {"PKG_CONFIG_PATH": str(next(root.rglob("arenakv.pc")).parent)}
-    prefix = f"--define-variable=prefix={root}"
-    flags = call("pkg-config", prefix, "--cflags", "--libs", "arenakv", **where).split()
-    call("cc", "-std=c99", program, *flags, "-o", folder / "user")
+    return call("pkg-config", f"--define-variable=prefix={root}", *which, "arenakv", **where).split()
+
+
+def by_pkg_config(root, program, folder):
+    call("cc", "-std=c99", program, *flags_of(root, "--cflags", "--libs"), "-o", folder / "user")
     return call(folder / "user", LD_LIBRARY_PATH=str(next(root.rglob("libarenakv.so")).parent))
+
+
+def by_archive(root, program, folder):
+    flags = ["-l:libarenakv.a" if flag == "-larenakv" else flag for flag in flags_of(root, "--static", "--cflags", "--libs")]
+    call("cc", "-std=c99", program, *flags, "-o", folder / "static")
+    return call(folder / "static")
 
 
 def by_cmake(root, program, folder):
@@ -54,12 +63,12 @@ def main():
         folder = pathlib.Path(place)
         call("meson", "install", "-C", build, "--destdir", folder / "root")
         root = next((folder / "root").rglob("include")).parent
-        said = [by_pkg_config(root, program.resolve(), folder)]
+        said = [by_pkg_config(root, program.resolve(), folder), by_archive(root, program.resolve(), folder)]
         if shutil.which("cmake"):
             said.append(by_cmake(root, program.resolve(), folder))
         if any("of 11 tokens were cached" not in text for text in said):
             sys.exit(f"the example says something else:\n{said}")
-    print(f"installed, compiled and run: pkg-config{', CMake' if len(said) > 1 else ' (CMake is not installed)'}")
+    print(f"installed, compiled and run: pkg-config, the archive{', CMake' if len(said) > 2 else ' (CMake is not installed)'}")
     return 0
 
 

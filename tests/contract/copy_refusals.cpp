@@ -105,7 +105,7 @@ TEST_CASE("copy: A11 tokens: slots, layers and planes that do not exist are refu
   Scene::tokens_refused(kInvalid, [](Scene &s) { s.data_size = 0; });
   Scene::tokens_refused(kInvalid, [](Scene &s) { s.data_size = sizeof(akv_token_data) - 1; });
   Scene::tokens_refused(kInvalid, [](Scene &s) { s.data_size = 4097; });
-  Scene::tokens_refused(AKV_ERROR_UNSUPPORTED, [](Scene &s) { s.planes[1].unused = 1; });
+  Scene::tokens_refused(kInvalid, [](Scene &s) { s.planes[1].dtype = 7; });
   Scene scene;
   scene.refused(kInvalid, [&](akv_stream *on) {
     return akv_copy_write_tokens(scene.store, 0, nullptr, 1, scene.planes, 1, scene.data_size, on);
@@ -144,7 +144,7 @@ TEST_CASE("copy: A11 spans: blocks, layers, tokens and memory that are not there
   Scene::spans_refused(kInvalid, [](Scene &s) { s.span.blocks = nullptr; });
   Scene::spans_refused(kInvalid, [](Scene &s) { s.span_size = sizeof(akv_span) - 1; });
   Scene::spans_refused(kInvalid, [](Scene &s) { s.span_size = 4097; });
-  Scene::spans_refused(AKV_ERROR_UNSUPPORTED, [](Scene &s) { s.span.unused = 1; });
+  Scene::spans_refused(kInvalid, [](Scene &s) { s.span.dtype = AKV_DTYPE_I8; });
   Scene scene;
   scene.blocks[0] = 0;
   scene.refused(kRange, [&scene](akv_stream *on) { return scene.spans(on, true); });

@@ -15,15 +15,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 
 from planted import MUTANTS
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", "dist")
 PROGRAMS = ("tests/contract/contract", "tests/model/random_operations", "tests/stress/stress_threads",
-            "tests/stress/stress_allocation_failures", "tests/unit/unit",
-            "tests/kernel/kernelcheck")
-TIME_LIMIT = 120  # of a killer: a planted bug may hang
+            "tests/stress/stress_allocation_failures", "tests/unit/unit", "tests/kernel/kernelcheck")
+TIME_LIMIT = 120  # seconds of a killer, or as many times what it takes without a bug: with one it may hang
+TIMES_AS_LONG = 6
 
 
 def call(*command: object, limit: int | None = None) -> tuple[int, str]:
@@ -58,11 +59,11 @@ def commands(tree: pathlib.Path, folder: pathlib.Path, name: str) -> list[list[o
     return [[contract, "--abort", filters]] * bool(filters) + [special[part] for part in names if part in special]
 
 
-def killer(tree: pathlib.Path, folder: pathlib.Path, name: str) -> tuple[int, str]:
+def killer(tree: pathlib.Path, folder: pathlib.Path, name: str, limit: int) -> tuple[int, str]:
     """What the first of them answers that fails, or the last."""
     status, said = 0, ""
     for command in commands(tree, folder, name):
-        status, said = call(*command, limit=TIME_LIMIT)
+        status, said = call(*command, limit=limit)
         if status != 0:
             break
     return status, said
@@ -75,14 +76,26 @@ def cannot_be_planted() -> list[str]:
             for mutant, count in counts if count != 1]
 
 
-def plant(tree: pathlib.Path, folder: pathlib.Path, mutant) -> str | None:
+def time_killers(tree: pathlib.Path, folder: pathlib.Path, names: set[str]) -> dict[str, int]:
+    """The time limit of each, from what it takes now: they pass without a bug."""
+    limits = {}
+    for name in sorted(names):
+        start = time.monotonic()
+        status, said = killer(tree, folder, name, 10 * TIME_LIMIT)
+        if status not in (0, 77):
+            raise SystemExit(f"without a bug {name} fails already:\n{said[-4000:]}")
+        limits[name] = max(TIME_LIMIT, int(TIMES_AS_LONG * (time.monotonic() - start)))
+    return limits
+
+
+def plant(tree: pathlib.Path, folder: pathlib.Path, mutant, limit: int) -> str | None:
     """None if the bug was noticed, or what is wrong."""
     path = tree / mutant.path
     sound = path.read_text()
     path.write_text(sound.replace(mutant.old, mutant.new))
     try:
         build(folder)
-        status, _ = killer(tree, folder, mutant.killer)
+        status, _ = killer(tree, folder, mutant.killer, limit)
     finally:
         path.write_text(sound)
     if status == 77:
@@ -104,12 +117,9 @@ def main() -> int:
         if status != 0:
             raise SystemExit(f"meson setup fails:\n{said[-4000:]}")
         build(folder)
-        for name in sorted({mutant.killer for mutant in wanted}):
-            status, said = killer(tree, folder, name)
-            if status not in (0, 77):
-                raise SystemExit(f"without a bug {name} fails already:\n{said[-4000:]}")
+        limits = time_killers(tree, folder, {mutant.killer for mutant in wanted})
         for mutant in wanted:
-            wrong = plant(tree, folder, mutant)
+            wrong = plant(tree, folder, mutant, limits[mutant.killer])
             print(f"{'killed  ' if wrong is None else 'SURVIVES'} {mutant.bug}{'' if wrong is None else ': ' + wrong}",
                   flush=True)
             failures += wrong is not None

@@ -8,6 +8,7 @@
 #include "data/converted_blocks.hpp"
 #include "data/copy_engine.hpp"
 #include "data/device/work.hpp"
+#include "data/kernels/caches.hpp"
 #include "data/kernels/kernels.hpp"
 #include "data/plane_elements.hpp"
 
@@ -95,7 +96,8 @@ struct OverflowWork {
       const std::uint64_t count = std::min<std::uint64_t>(kChunk, end - first);
       for (std::uint32_t i = 0; i < count; ++i)
         copies[i] = {tail->block_of(moved.row, moved.first + first + i), moved.blocks[first + i], 0, tokens, 0, 0};
-      convert_blocks({tail->rings(), nullptr}, {tail->quantized(), tail->head_scales()}, copies, count);
+      convert_blocks({tail->rings(), nullptr}, {tail->quantized(), tail->head_scales()}, copies, count,
+                     past_caches(bytes));
     }
   }
 };
