@@ -63,10 +63,12 @@ typedef struct akv_attention {
 /* Attend. A sequence that sees no token gets zeroes, and -infinity as its log sum (with sink_logits: their sum's).
  * KERNEL   O(bytes of K/V named), at the speed of reading them; nothing is counted: nothing moves.
  * Thread   any; nobody may write the tokens meanwhile.
- * Fails    as every call, OUT_OF_RANGE (a layer that is not stored, a block that does not exist), INVALID_ARGUMENT (heads
- *          or dims that do not fit the store's planes, a number that is not finite), UNSUPPORTED (planes that are neither
- *          keys and values nor one latent; heads of over 1024 elements; codes without a scaling), QUEUE_FULL. */
-AKV_KERNEL AKV_NODISCARD akv_status akv_attention_decode(const akv_attention *attention, akv_stream *stream) AKV_NOEXCEPT;
+ * Fails    as every call, OUT_OF_RANGE (a layer that is not stored, a block that does not exist), INVALID_ARGUMENT
+ *          (heads or dims that do not fit the store's planes, a number that is not finite), UNSUPPORTED (planes that
+ *          are neither keys and values nor one latent; heads of over 1024 elements; codes without a scaling),
+ *          QUEUE_FULL. */
+AKV_KERNEL AKV_NODISCARD akv_status
+akv_attention_decode(const akv_attention *attention, akv_stream *stream) AKV_NOEXCEPT;
 
 /* Results of the same queries over two halves of the tokens, each with its log sums, become that over all of them:
  * `num_rows` packed rows of `dim` elements of `dtype` (F32, F16, BF16). The outputs may be either of the inputs.

@@ -18,14 +18,14 @@
 AKV_BEGIN_DECLS
 
 /* K/V of tokens in the caller's memory: of one plane. Slices of a fused QKV tensor are strides. With `dtype` 0 elements
- * are moved as they are, and scales, where the plane has them, with them. Else `data` are numbers, which become what the
- * plane keeps (vLLM's quantizing reshape_and_cache), or come out of it. Passed in arrays with an element size. */
+ * are moved as they are, and scales, where the plane has them, with them. Else `data` are numbers, which become what
+ * the plane keeps (vLLM's quantizing reshape_and_cache), or come out of it. Passed in arrays with an element size. */
 typedef struct akv_token_data {
   void *data;           /* element 0 of token 0, head first_head of the store */
   int64_t token_stride; /* bytes; 0: packed, heads x dim elements */
   int64_t head_stride;  /* bytes; 0: packed, dim elements */
-  void *scales;         /* dtype 0: NULL: none, as the plane must say too. Else for AKV_SCALING_HEAD a const float * to one
-                         * for each head of the store, NULL: all are 1; for other planes NULL */
+  void *scales;         /* dtype 0: NULL: none, as the plane must say too. Else for AKV_SCALING_HEAD a const float * to
+                         * one for each head of the store, NULL: all are 1; for other planes NULL */
   int64_t scale_stride; /* bytes; 0: packed */
   uint32_t plane;       /* its index in akv_layer_group.planes, from 0: not its role; none twice */
   uint32_t dtype;       /* of `data`: 0: as the plane's; AKV_DTYPE_F32, F16, BF16: converted */
@@ -66,8 +66,8 @@ typedef struct akv_span {
   uint32_t dtype;        /* of `data`: 0: as the planes'; AKV_DTYPE_F32, F16, BF16: converted */
   void *data;
   uint64_t bytes;        /* of `data`: at least what akv_store_span_bytes() says */
-  const float *head_scales; /* of planes with AKV_SCALING_HEAD, where `dtype` is not 0: [layer of the span][plane][head],
-                             * with a place for every plane; NULL: all are 1 */
+  const float *head_scales; /* of planes with AKV_SCALING_HEAD, where `dtype` is not 0: [layer of the span][plane]
+                             * [head], with a place for every plane; NULL: all are 1 */
 } akv_span;
 
 /* Bytes that a span takes when packed: layers x tokens x bytes of this store's planes and heads, as they are (`dtype`
@@ -146,8 +146,9 @@ akv_copy_converted(akv_store *from, const int32_t *from_blocks, const float *fro
  * Thread   any; nobody else may run or end this plan.
  * Fails    as every call, OTHER_GEOMETRY (a store is not of this cache's geometry), INVALID_ARGUMENT (no store for a
  *          side of a record, a layer or head that the other side has not, stores with a layer and a head in common),
- *          UNSUPPORTED (a kind of record this release does not know; a part of a block of AKV_SCALING_CHANNEL), NOT_READY and CONTENT_LOST (a record waits for a
- *          ticket that has not passed or was abandoned, and ORDERED was not said), QUEUE_FULL, VERIFY_FAILED (without
+ *          UNSUPPORTED (a kind of record this release does not know; a part of a block of AKV_SCALING_CHANNEL),
+ *          NOT_READY and CONTENT_LOST (a record waits for a ticket that has not passed or was abandoned, and ORDERED
+ *          was not said), QUEUE_FULL, VERIFY_FAILED (without
  *          workers; the plan was abandoned if FINISH was asked for). With FINISH and without workers also as
  *          akv_plan_finish(), the bytes having been moved: with CONTENT_LOST the plan was abandoned, else it is still
  *          open. */

@@ -12,7 +12,7 @@ AKV_BEGIN_DECLS
 /* One row. Passed in arrays with an element size. */
 typedef struct akv_overflow {
   akv_tail_row row;
-  const int32_t *blocks;  /* of the sequence in the quantized store, from its first token on (akv_sequence_read_blocks) */
+  const int32_t *blocks;  /* of the sequence in the quantized store, from its first token on */
   uint32_t num_blocks;
   uint32_t length;        /* tokens of the sequence whose K/V exist in all layers */
   uint32_t keep_tokens;   /* that are not moved: AKV_UNSET: the tail's tail_tokens; 0: all whole blocks go */
@@ -25,8 +25,8 @@ typedef struct akv_overflow {
  * finds them there.
  * COPY     O(bytes), counted as AKV_MOVED_CONVERTED on the quantized store; O(1) for a row with nothing to move.
  * Thread   any; a row belongs to one caller at a time, and nobody else may write these blocks.
- * Fails    as every call, INVALID_ARGUMENT (a row twice), OUT_OF_RANGE (a length below what is stored or beyond the ring,
- *          fewer blocks than are to be written, a block that does not exist), QUEUE_FULL. */
+ * Fails    as every call, INVALID_ARGUMENT (a row twice), OUT_OF_RANGE (a length below what is stored or beyond the
+ *          ring, fewer blocks than are to be written, a block that does not exist), QUEUE_FULL. */
 AKV_COPY AKV_NODISCARD akv_status
 akv_copy_overflow(akv_tail *tail, const akv_overflow *rows, uint32_t num_rows, uint32_t row_size, uint32_t *out_stored,
                   akv_stream *stream) AKV_NOEXCEPT;

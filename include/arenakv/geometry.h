@@ -77,7 +77,7 @@ typedef struct akv_sizes {
  * Fails    never. */
 AKV_META uint64_t akv_blocks_for(uint64_t num_tokens, uint32_t block_tokens) AKV_NOEXCEPT;
 
-/* What K/V are kept as: names for planes. Figures: relative error of attention over 4,096 random tokens, head_dim 128. */
+/* What K/V are kept as: names for planes. Figures: relative error of attention over 4,096 random tokens of dim 128. */
 enum {
   AKV_FORMAT_F32 = 1,
   AKV_FORMAT_F16 = 2,

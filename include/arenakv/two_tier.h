@@ -1,8 +1,8 @@
 /* two_tier.h: two tiers of precision (row D5): the last tokens of each sequence in full precision, all before them
  * quantized (KIVI's residual window, Liu et al. 2024).
  *
- * The quantized tier is the store of a cache whose planes have a format (geometry.h). The full-precision tier is a store
- * made here: a ring of blocks, a *row*, for each sequence that runs. A tail knows which of a row's tokens have been
+ * The quantized tier is the store of a cache whose planes have a format (geometry.h). The full-precision tier is a
+ * store made here: a ring of blocks, a *row*, for each sequence that runs. A tail knows which of a row's tokens have been
  * moved, and where the others lie; blocks, tables and prefixes stay the cache's business. A sequence's way:
  *
  *   a prompt     akv_copy_scatter() its older whole blocks into the quantized store, with a dtype; then
@@ -32,8 +32,8 @@ typedef struct akv_tail_config {
   uint32_t slack_tokens;    /* that may come before the next overflow; default the block_tokens of the store */
   uint32_t max_sequences;   /* rows; default 64 */
   uint32_t unused;          /* 0 */
-  const float *head_scales; /* of planes with AKV_SCALING_HEAD: [stored layer][plane][head of the store], with a place for
-                             * every plane; copied. NULL: all are 1 */
+  const float *head_scales; /* of planes with AKV_SCALING_HEAD: [stored layer][plane][head of the store], with a place
+                             * for every plane; copied. NULL: all are 1 */
 } akv_tail_config;
 
 #define AKV_TAIL_CONFIG_INIT {sizeof(akv_tail_config), 0u, 0u, 0u, 0u, 0u, NULL}
@@ -106,8 +106,8 @@ AKV_META AKV_NODISCARD akv_status
 akv_tail_read_slots(akv_tail *tail, const akv_tail_row *rows, const uint32_t *positions, uint32_t num_tokens,
                     int64_t *out_slots) AKV_NOEXCEPT;
 
-/* For attention's part over the tail: block tables [row][ring_blocks at least], padded with the null block; `out_stored`:
- * tokens that are in the quantized store, which are also the positions where the tail begins. A sequence of n tokens
+/* For attention's part over the tail: block tables [row][ring_blocks at least], padded with the null block;
+ * `out_stored`: tokens that are in the quantized store, which are also the positions where the tail begins. A sequence of n tokens
  * has n - out_stored of them in the tail.
  * META     O(rows x ring_blocks).
  * Thread   any; a row belongs to one caller at a time.

@@ -40,7 +40,7 @@ struct CacheHandle {
   }
 };
 
-// Arenas, tensors and pages live in page pools, whose index stands where a cache's does; rows in tails, whose number does.
+// Arenas, tensors and pages live in page pools, whose index stands where a cache's does; rows in tails, by number.
 enum class Kind : std::uint32_t { sequence = 1, plan, pin, lease, arena, tensor, page, tail_row };
 
 struct ObjectHandle {

@@ -1,5 +1,5 @@
-// bench.hpp: `arenakv bench`: how quick the library's kernels are here. It starts kernelcheck, which is installed beside
-// this command, and knows nothing of kernels itself.
+// bench.hpp: `arenakv bench`: how quick the library's kernels are here. It starts kernelcheck, which is installed
+// beside this command, and knows nothing of kernels itself.
 #pragma once
 
 #include "command/flags.hpp"
