@@ -58,7 +58,7 @@ typedef struct akv_attention {
 
 #define AKV_ATTENTION_INIT                                                                                       \
   {sizeof(akv_attention), 0u, 0u, 0u, 0u, 0u, 0u, 0u, NULL, NULL, NULL, {0, 0, 0}, {0, 0, 0}, 0.0f, 0.0f, 0u, 0u, \
-   NULL, NULL, NULL, 0u, sizeof(akv_attention_part)}
+   NULL, NULL, NULL, 0u, 0u}
 
 /* Attend. A sequence that sees no token gets zeroes, and -infinity as its log sum (with sink_logits: their sum's).
  * KERNEL   O(bytes of K/V named), at the speed of reading them; nothing is counted: nothing moves.

@@ -2,8 +2,8 @@
  * quantized (KIVI's residual window, Liu et al. 2024).
  *
  * The quantized tier is the store of a cache whose planes have a format (geometry.h). The full-precision tier is a
- * store made here: a ring of blocks, a *row*, for each sequence that runs. A tail knows which of a row's tokens have been
- * moved, and where the others lie; blocks, tables and prefixes stay the cache's business. A sequence's way:
+ * store made here: a ring of blocks, a *row*, for each sequence that runs. A tail knows which of a row's tokens have
+ * been moved, and where the others lie; blocks, tables and prefixes stay the cache's business. A sequence's way:
  *
  *   a prompt     akv_copy_scatter() its older whole blocks into the quantized store, with a dtype; then
  *                akv_tail_open() a row behind them
@@ -107,8 +107,8 @@ akv_tail_read_slots(akv_tail *tail, const akv_tail_row *rows, const uint32_t *po
                     int64_t *out_slots) AKV_NOEXCEPT;
 
 /* For attention's part over the tail: block tables [row][ring_blocks at least], padded with the null block;
- * `out_stored`: tokens that are in the quantized store, which are also the positions where the tail begins. A sequence of n tokens
- * has n - out_stored of them in the tail.
+ * `out_stored`: tokens that are in the quantized store, which are also the positions where the tail begins. A sequence
+ * of n tokens has n - out_stored of them in the tail.
  * META     O(rows x ring_blocks).
  * Thread   any; a row belongs to one caller at a time.
  * Fails    as every call, BUFFER_TOO_SMALL (table_stride is below ring_blocks). */

@@ -35,6 +35,7 @@ akv_status attend(const Call &c) {
   call.out = out;
   call.parts = &part;
   call.num_parts = 1;
+  call.part_size = sizeof(akv_attention_part);
   return akv_attention_decode(&call, nullptr);
 }
 

@@ -62,6 +62,7 @@ class Scene {
     call.sink_logits = problem_.sinks ? sinks.data() : nullptr;
     call.parts = parts;
     call.num_parts = num_parts;
+    call.part_size = sizeof(akv_attention_part);
     return call;
   }
   // Of one query head, over tokens first .. end - 1 of its sequence.
@@ -221,6 +222,7 @@ TEST_CASE("attention: E1 a latent plane is keys and values in one (MLA)") {
   call.out = out.data();
   call.parts = &part;
   call.num_parts = 1;
+  call.part_size = sizeof(akv_attention_part);
   OK(akv_attention_decode(&call, nullptr));
   for (std::uint32_t head = 0; head < 3; ++head) {
     Seen seen;

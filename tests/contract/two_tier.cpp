@@ -177,6 +177,7 @@ TEST_CASE("two_tier: D5 attention over both tiers is attention over what both ho
     call.out = out.data();
     call.parts = parts;
     call.num_parts = 2;
+    call.part_size = sizeof(akv_attention_part);
     OK(akv_attention_decode(&call, nullptr));
     Numbers both(std::size_t{one.length} * 4 * tiers.width());
     const akv_overflow row = one.overflow();

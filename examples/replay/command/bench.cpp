@@ -18,9 +18,8 @@ namespace {
 constexpr char kBenchHelp[] = R"(usage: arenakv bench [flags]
 
 Time the library's kernels on this processor: copies, formats and attention, in each instruction set that it runs, on
-one thread and on all. Each figure is a ratio: to memcpy, memset or a loop that reads, over the same bytes in the same run;
-medians of rounds in turn. All results are compared with the plain kernels' first. Takes some minutes; uses the memory
-that it tells.
+one thread and on all. Each figure is a ratio: to memcpy, memset or a loop that reads, over the same bytes in the same
+run; medians of rounds in turn. All results are compared with the plain kernels' first. Takes some minutes.
 
   --only SUBJECT      copies, formats, attention or blocks (the table by block size)
   --isa NAME          plain, avx2, avx512 or neon; default: all that this processor runs, but for plain
