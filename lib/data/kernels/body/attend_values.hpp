@@ -50,11 +50,10 @@ inline void add_chunks(const ValueWork &w, std::uint32_t chunk) {
   for (std::uint32_t t = 0; t < w.count;) {
     if (lines != 0) w.coming->fetch(lines);
     const std::uint32_t end = w.count - t < kBetween ? w.count : t + kBetween;
-    for (; t < end; t += Values::kTokens)
-      AKV_UNROLL for (std::uint32_t c = 0; c < C; ++c) {
+    for (; t < end; t += Values::kTokens) AKV_UNROLL for (std::uint32_t c = 0; c < C; ++c) {
         const auto values = Values::load(w.values + t, elements[c]);
         AKV_UNROLL for (std::uint32_t r = 0; r < R; ++r)
-          Values::add(sums[r * C + c], Values::weight(w.weights + r * kTileStride, t), values);
+            Values::add(sums[r * C + c], Values::weight(w.weights + r * kTileStride, t), values);
       }
   }
   finish_chunks<Values, R, C>(w, chunk, sums);
