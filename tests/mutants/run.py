@@ -22,7 +22,7 @@ from planted import MUTANTS
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", "dist")
 PROGRAMS = ("tests/contract/contract", "tests/model/random_operations", "tests/stress/stress_threads",
-            "tests/stress/stress_allocation_failures", "tests/unit/unit", "tests/kernel/kernelcheck")
+            "tests/stress/stress_allocation_failures", "tests/unit/unit", "kernelcheck/arenakv-kernelcheck")
 TIME_LIMIT = 120  # seconds of a killer, or as many times what it takes without a bug: with one it may hang
 TIMES_AS_LONG = 6
 

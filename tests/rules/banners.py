@@ -10,7 +10,7 @@ import sys
 
 import tree
 
-FOLDERS = ("lib", "include", "tests", "examples", "bindings")
+FOLDERS = ("lib", "include", "kernelcheck", "tests", "examples", "bindings")
 
 
 def wanted(path):

@@ -19,6 +19,7 @@ LIMITS = (
     ("lib", (".c", ".cpp", ".cu"), 400),
     ("tests", CODE, 500),
     ("examples", CODE, 500),
+    ("kernelcheck", CODE, 500),
     ("bindings", CODE, 500),
 )
 
@@ -33,7 +34,7 @@ def limit_of(name):
 def main():
     root = tree.root(__doc__)
     findings = []
-    paths = tree.files(root, "include", "lib", "cuda", "tests", "examples", "bindings",
+    paths = tree.files(root, "include", "lib", "cuda", "kernelcheck", "tests", "examples", "bindings",
                        suffixes=tree.SOURCES + (".map",), names=("meson.build", "README.md"))
     for path in paths:
         name = str(path.relative_to(root))

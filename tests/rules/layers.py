@@ -12,7 +12,7 @@ import sys
 import tree
 
 LEVEL = {"api": 5, "data": 4, "meta": 3, "order": 2, "mem": 1, "model": 1, "obs": 1, "base": 0}
-OUTSIDE = ("tests", "examples", "bindings", "cuda")
+OUTSIDE = ("tests", "examples", "bindings", "cuda", "kernelcheck")
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*(["<])([^">\n]+)[">]', re.MULTILINE)
 
 

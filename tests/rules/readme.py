@@ -18,7 +18,7 @@ IN_ROOT = ("arenakv replay", "tests/run", "Windows", "arm64")
 def main():
     root = tree.root(__doc__)
     findings, paths = [], [root / "README.md"]
-    paths += tree.files(root, "include", "lib", "tests", "examples", "bindings", suffixes=(), names=("README.md",))
+    paths += tree.files(root, "include", "lib", "kernelcheck", "tests", "examples", "bindings", suffixes=(), names=("README.md",))
     for path in paths:
         name, text = path.relative_to(root), path.read_text() if path.exists() else ""
         for match in QUOTE.finditer(text):

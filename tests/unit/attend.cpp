@@ -7,7 +7,7 @@
 #include "arenakv/host.h"
 #include "catch.hpp"
 #include "data/kernels/isa.hpp"
-#include "kernel/attend_problem.hpp"
+#include "kernelcheck/attend_problem.hpp"
 
 using namespace akv;
 using kernelcheck::AttendAnswer, kernelcheck::AttendErrors, kernelcheck::AttendProblem, kernelcheck::AttendWishes;

@@ -4,7 +4,7 @@
 #include <functional>
 
 #include "catch.hpp"
-#include "kernel/format_pools.hpp"
+#include "kernelcheck/format_pools.hpp"
 
 using namespace test;
 

@@ -5,7 +5,7 @@
 #include <array>
 
 #include "catch.hpp"
-#include "kernel/format_pools.hpp"
+#include "kernelcheck/format_pools.hpp"
 
 using namespace test;
 

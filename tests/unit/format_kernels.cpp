@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "catch.hpp"
-#include "kernel/format_pools.hpp"
+#include "kernelcheck/format_pools.hpp"
 
 using namespace test;
 
