@@ -153,6 +153,18 @@ Status Geometry::read(const akv_layer_group *groups, std::uint32_t num_groups, s
   return AKV_OK;
 }
 
+Status Geometry::check_scales() const noexcept {
+  for (std::uint32_t i = 0; i < group.num_planes; ++i) {
+    std::uint32_t wanted = 0;
+    AKV_TRY(scale_bytes_of(planes[i], i, 1, wanted));
+    if (planes[i].scale_bytes == wanted || (planes[i].scaling == AKV_SCALING_CHANNEL && planes[i].scale_bytes != 0))
+      continue;
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "plane %llu: scale_bytes is %llu, scaling %llu wants %llu", i,
+                planes[i].scale_bytes, planes[i].scaling, wanted);
+  }
+  return AKV_OK;
+}
+
 Status Geometry::fit_scales(std::uint32_t block_tokens) noexcept {
   for (std::uint32_t i = 0; i < group.num_planes; ++i) {
     std::uint32_t wanted = 0;

@@ -34,6 +34,8 @@ struct Geometry {
   // `groups` as in akv_cache_config; none means the default of row D1.
   [[nodiscard]] Status read(const akv_layer_group *groups, std::uint32_t num_groups, std::uint32_t group_size) noexcept;
 
+  // Have planes the scales that their scaling wants, as far as that can be told without the blocks' size?
+  [[nodiscard]] Status check_scales() const noexcept;
   // Scales of blocks of so many tokens: bytes that were left open are filled in, others must be right.
   [[nodiscard]] Status fit_scales(std::uint32_t block_tokens) noexcept;
 

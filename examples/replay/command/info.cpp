@@ -69,7 +69,7 @@ int info_command(Words words) {
     std::puts("usage: arenakv info\n\nShow the library's version, features, limits, and the sizes of a default cache.");
     return 0;
   }
-  std::printf("arenakv %s, kernels for %s\n", akv_version_string(), akv_isa_name(akv_isa_in_use()));
+  std::printf("arenakv %s\nkernels for %s\n", akv_version_string(), akv_isa_name(akv_isa_in_use()));
   print_features();
   print_limits();
   print_default_cache();

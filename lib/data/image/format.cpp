@@ -125,7 +125,7 @@ Status ImageShape::read_fields(const unsigned char *image) noexcept {
     read[i] = {field(at), field(at + 4), field(at + 8), field(at + 12), field(at + 16), field(at + 20)};
   }
   const akv_layer_group group = {field(kAtRule), field(kAtLayers), planes, sizeof(akv_plane), read, 0, 0};
-  if (geometry_.read(&group, 1, sizeof group) != AKV_OK)
+  if (geometry_.read(&group, 1, sizeof group) != AKV_OK || geometry_.check_scales() != AKV_OK)
     return fail(AKV_ERROR_BAD_IMAGE, "byte %llu: no cache has such a geometry: %llu layers, %llu planes, rule %llu",
                 kAtLayers, group.num_layers, planes, group.rule);
   if (tokens == 0 || tokens > AKV_MAX_SEQUENCE_TOKENS)
