@@ -19,6 +19,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+import kernel_files  # noqa: E402
+
 FLAGS = ["-std=c++20", "-O1", "-g", "-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=undefined",
          "-D_FILE_OFFSET_BITS=64"]
 
@@ -33,7 +36,7 @@ def build(compiler: str, folders: list[str], sources: list[str], folder: pathlib
     def one(numbered: tuple[int, str]) -> str:
         number, source = numbered
         includes = [f"-I{path}" for path in folders]
-        command = [compiler, *FLAGS, *includes, "-c", source, "-o", str(folder / f"{number}.o")]
+        command = [compiler, *FLAGS, *kernel_files.flags(source), *includes, "-c", source, "-o", str(folder / f"{number}.o")]
         done = subprocess.run(command, capture_output=True, text=True)
         return done.stderr if done.returncode != 0 else ""
 
@@ -58,7 +61,7 @@ def main() -> int:
         probing = [compiler, *FLAGS, str(probe), "-o", str(folder / "probe")]
         if subprocess.run(probing, capture_output=True).returncode != 0:
             return skip(f"{compiler} does not know -fsanitize=fuzzer")
-        if errors := build(compiler, [include, lib], [target, *sources], folder):
+        if errors := build(compiler, [include, lib], [target, *kernel_files.with_kernels(lib, sources)], folder):
             print(errors, file=sys.stderr)
             return 1
         corpus = folder / "corpus"

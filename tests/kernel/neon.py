@@ -15,21 +15,23 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+import kernel_files  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COMPILER, EMULATOR = "aarch64-linux-gnu-g++", "qemu-aarch64"
 FLAGS = ("-std=c++20", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-fno-math-errno",
          "-I", str(ROOT / "include"), "-I", str(ROOT / "lib"))
-KERNEL_FLAGS = ("-O3", "-ffp-contract=off", "-fno-trapping-math", "-fno-exceptions")
-KERNELS = ("plain.cpp", "neon.cpp")
+OPTIMISED = ("-O3", "-fno-trapping-math", "-fno-exceptions")  # the kernels
 
 
 def sources():
     """What kernelcheck is made of, and of the library what it wants: kernels, and memory for what it times."""
-    kernels = ROOT / "lib/data/kernels"
+    lib = ROOT / "lib"
+    others = [lib / "data/kernels/isa.cpp", lib / "data/kernels/caches.cpp", lib / "data/host_memory.cpp",
+              lib / "base/error.cpp"]
     yield from map(pathlib.Path, sys.argv[1:])
-    yield from (kernels / name for name in KERNELS)
-    yield from (kernels / "isa.cpp", kernels / "caches.cpp", ROOT / "lib/data/host_memory.cpp",
-                ROOT / "lib/base/error.cpp")
+    yield from map(pathlib.Path, kernel_files.with_kernels(lib, [str(path) for path in others], "aarch64"))
 
 
 def main():
@@ -41,8 +43,8 @@ def main():
 
         def compiled(source):
             target = folder / f"{source.parent.name}_{source.stem}.o"
-            more = KERNEL_FLAGS if source.name in KERNELS else ()
-            subprocess.run([COMPILER, *FLAGS, *more, "-c", source, "-o", target], check=True)
+            more = OPTIMISED if kernel_files.is_kernel(source) else ()
+            subprocess.run([COMPILER, *FLAGS, *more, *kernel_files.flags(source), "-c", source, "-o", target], check=True)
             return target
 
         objects = list(pool.map(compiled, sources()))

@@ -13,17 +13,15 @@ from __future__ import annotations
 import concurrent.futures
 import os
 import pathlib
-import platform
 import shutil
 import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+import kernel_files  # noqa: E402
+
 FLAGS = ["-std=c++20", "-O2", "-g", "-fsanitize=realtime", "-fno-omit-frame-pointer", "-D_FILE_OFFSET_BITS=64"]
-# The kernels of this machine: each file is for an instruction set (lib/meson.build).
-KERNELS = {"plain.cpp": [], "avx2.cpp": ["-mavx2", "-mfma", "-mf16c"],
-           "avx512.cpp": ["-march=x86-64-v4", "-mavx512bf16", "-mavx512vnni"], "neon.cpp": []}
-KERNELS_OF = {"x86_64": ("plain.cpp", "avx2.cpp", "avx512.cpp"), "aarch64": ("plain.cpp", "neon.cpp")}
 CONTROLS = {"malloc": "malloc", "lock": "pthread_mutex_lock", "library": "pthread_mutex_unlock"}
 
 
@@ -43,8 +41,7 @@ def compile_all(compiler: str, folders: list[str], sources: list[str], folder: p
     def one(numbered: tuple[int, str]) -> tuple[pathlib.Path, str]:
         number, source = numbered
         target = folder / f"{number}.o"
-        more = KERNELS.get(pathlib.Path(source).name, [])
-        command = [compiler, *FLAGS, *more, *(f"-I{path}" for path in folders), "-c", source, "-o", str(target)]
+        command = [compiler, *FLAGS, *kernel_files.flags(source), *(f"-I{path}" for path in folders), "-c", source, "-o", str(target)]
         done = subprocess.run(command, capture_output=True, text=True)
         return target, "" if done.returncode == 0 else done.stderr
 
@@ -94,9 +91,7 @@ def main() -> int:
         if not knows_realtime(compiler, folder):
             return skip(f"{compiler} does not know -fsanitize=realtime")
         own = str(pathlib.Path(__file__).with_name("realtime.cpp"))
-        kernels = [str(pathlib.Path(lib) / "data/kernels" / name) for name in KERNELS_OF[platform.machine()]]
-        others = [source for source in sources if pathlib.Path(source).name not in KERNELS]
-        program = compile_all(compiler, [include, lib], [own, *others, *kernels], folder)
+        program = compile_all(compiler, [include, lib], [own, *kernel_files.with_kernels(lib, sources)], folder)
         return 1 if program is None else check(program)
 
 
