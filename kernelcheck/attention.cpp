@@ -112,6 +112,7 @@ struct Case {
   std::uint32_t heads, group, key_dim, value_dim;
   bool heads_outside;
   Targets targets = {};
+  std::uint32_t block_tokens = 32;
 };
 
 std::uint32_t row_bytes(const RowFormat &format, std::uint32_t dim) {
@@ -124,7 +125,7 @@ std::uint32_t scale_bytes(const RowFormat &format, std::uint32_t dim) {
                                          : 0;
 }
 
-// Blocks of 32 tokens, keys, values and their scales in each, in a random order; 8 sequences.
+// Blocks of keys, values and their scales in each, in a random order; 8 sequences.
 struct TimedProblem {
   AttendPart part = {};
   AttendArguments arguments = {};
@@ -135,13 +136,13 @@ struct TimedProblem {
 
   TimedProblem(const Case &c, unsigned char *data, std::uint64_t size) {
     const bool mla = c.key_dim != c.value_dim;
-    constexpr std::uint32_t kTokens = 32, kSequences = 8;
+    constexpr std::uint32_t kSequences = 8;
+    const std::uint32_t tokens = c.block_tokens;
     std::int64_t at = 0;
     const auto rows = [&](std::uint32_t bytes_each) {
       const std::int64_t row = bytes_each;
-      const PoolRows pool = {data + at, 0, c.heads_outside ? row : row * c.heads,
-                             c.heads_outside ? row * kTokens : row};
-      at += row * c.heads * kTokens;
+      const PoolRows pool = {data + at, 0, c.heads_outside ? row : row * c.heads, c.heads_outside ? row * tokens : row};
+      at += row * c.heads * tokens;
       return pool;
     };
     part.keys.format = c.keys;
@@ -160,11 +161,11 @@ struct TimedProblem {
     for (std::size_t i = order.size(); i > 1; --i)
       std::swap(order[i - 1], order[random.below(static_cast<std::uint32_t>(i))]);
     bytes = order.size() * static_cast<std::uint64_t>(at);
-    num_tokens.assign(kSequences, static_cast<std::uint32_t>(each) * kTokens);
+    num_tokens.assign(kSequences, static_cast<std::uint32_t>(each) * tokens);
     part.block_table = order.data();
     part.table_stride = static_cast<std::int64_t>(each);
     part.num_tokens = num_tokens.data();
-    part.block_tokens = kTokens;
+    part.block_tokens = tokens;
     part.value_row_dim = mla ? c.key_dim : c.value_dim;
     set_rows(c, kSequences, random);
   }
@@ -209,6 +210,10 @@ void bench(Bench &bench) {
       {"bf16, G=8, HND", bf16, bf16, 8, 8, 128, 128, true, kEight},
       {"bf16, G=8, D=64", bf16, bf16, 8, 8, 64, 64, false},
       {"bf16, MLA, 16 heads", bf16, bf16, 1, 16, 576, 512, false},
+      {"bf16, G=4, 8 tokens a block", bf16, bf16, 8, 4, 128, 128, false, {}, 8},
+      {"bf16, G=4, 16 tokens a block", bf16, bf16, 8, 4, 128, 128, false, {}, 16},
+      {"bf16, G=4, 64 tokens a block", bf16, bf16, 8, 4, 128, 128, false, {}, 64},
+      {"bf16, G=4, 128 tokens a block", bf16, bf16, 8, 4, 128, 128, false, {}, 128},
       {"int8, G=1", i8, i8, 8, 1, 128, 128, false},
       {"int8, G=4", i8, i8, 8, 4, 128, 128, false},
       {"int8, G=8", i8, i8, 8, 8, 128, 128, false},

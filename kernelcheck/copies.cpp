@@ -320,11 +320,13 @@ void time_slots(Bench &bench, RowShape shape, Targets targets, bool write) {
               targets});
 }
 
-void time_span(Bench &bench, RowShape shape, bool heads_outside, Targets targets, bool write) {
+void time_span(Bench &bench, RowShape shape, bool heads_outside, Targets targets, bool write,
+               const std::string &name = "") {
   const Pool pool(write ? bench.to() : bench.from(), bench.size(), shape, heads_outside);
   const std::string what = heads_outside ? "HND, rows of " + size_name(shape.row_bytes)
                                          : "blocks of " + size_name(static_cast<std::uint64_t>(pool.rows.block_stride));
-  bench.time({(write ? "scatter, " : "gather, ") + what, Yardstick::copy, pool.bytes(), pool.bytes(), pool.num_blocks,
+  bench.time({name.empty() ? (write ? "scatter, " : "gather, ") + what : name, Yardstick::copy, pool.bytes(),
+              pool.bytes(), pool.num_blocks,
               [&](const akv::Kernels &kernels, std::uint64_t first, std::uint64_t end) {
                 const std::uint64_t token = first * shape.block_tokens;
                 (write ? kernels.copy.scatter
@@ -373,6 +375,12 @@ void bench(Bench &bench) {
                 : row < 128 ? kRows8
                 : row < 512 ? kRows16
                             : kLargeRows);
+  }
+  // Which block size? One plane of a layer of Llama-3-8B in bf16, 2 KiB a token (row B15).
+  for (const std::uint32_t block_tokens : {8u, 16u, 32u, 64u, 128u}) {
+    const RowShape shape = {256, 8, block_tokens};
+    time_span(bench, shape, false, {}, false, "gather, " + std::to_string(block_tokens) + " tokens a block");
+    time_span(bench, shape, false, {}, true, "scatter, " + std::to_string(block_tokens) + " tokens a block");
   }
   const Pool tokens(bench.from(), bench.size(), llama, false), heads(bench.to(), bench.size(), llama, true);
   time_blocks(bench, "block copy, NHD to HND, ", tokens, heads, false, {});

@@ -21,9 +21,10 @@ Time the library's kernels on this processor: copies, formats and attention, in 
 one thread and on all. Each figure is a ratio: to memcpy, memset or a loop that reads, over the same bytes in the same
 run; medians of rounds in turn. All results are compared with the plain kernels' first. Takes some minutes.
 
-  --only SUBJECT      copies, formats, attention or blocks (the table by block size)
-  --isa NAME          plain, avx2, avx512 or neon; default: all that this processor runs, but for plain
-  --seconds N         time each row for so long; default 0.3
+  --only SUBJECT      copies, formats or attention
+  --rows TEXT         only rows with this in their names: "tokens a block" shows which block size is best
+  --isa NAME          plain, avx2, avx512 or neon; default: all that this processor runs
+  --seconds N         time each row for so long; default: seven rounds
   --size MiB          of each of the two buffers; default: more than the last-level cache, four times over
   --json FILE         the figures as JSON
 )";
