@@ -13,6 +13,7 @@
  *   each step    akv_copy_overflow() for all rows: whole blocks that are older than the tail go to the quantized store.
  *                akv_sequence_commit() what is stored there: only that may be found by others, or kept
  *
+ * Do all of that on one stream, or wait in between: a ring's blocks are written again when they have been moved.
  * Blocks are quantized when they are complete and not before, all their tokens at once: so codes do not depend on when
  * tokens came, and keys can have a scale for each channel.
  */

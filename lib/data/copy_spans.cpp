@@ -147,7 +147,6 @@ struct SpanWork {
 Status check_converted(const Store &store, const akv_span &span, bool write) {
   const std::uint32_t block_tokens = store.shape().block_tokens;
   for (std::uint32_t i = 0; i < store.num_planes(); ++i) {
-    AKV_TRY(check_conversion(store.layout().plane(i), i, span.dtype));
     const bool by_channel = write && store.layout().plane(i).scaling == AKV_SCALING_CHANNEL;
     if (by_channel && (span.first_token % block_tokens != 0 || span.num_tokens % block_tokens != 0))
       return fail(
@@ -185,9 +184,8 @@ Status span_bytes(const Store &store, std::uint32_t first_layer, std::uint32_t n
                   std::uint32_t dtype, std::uint64_t &out) noexcept {
   Layers layers;
   AKV_TRY(find_layers(store, first_layer, num_layers, layers));
-  if (dtype != 0 && number_bytes(dtype) == 0)
-    return fail(AKV_ERROR_INVALID_ARGUMENT, "dtype is %llu, must be 0 (as they are), F32 (1), F16 (2) or BF16 (3)",
-                dtype);
+  for (std::uint32_t i = 0; dtype != 0 && i < store.num_planes(); ++i)
+    AKV_TRY(check_conversion(store.layout().plane(i), i, dtype));
   const std::uint64_t layer_bytes =
       dtype == 0 ? bytes_of_a_layer(store) : elements_of_a_layer(store) * number_bytes(dtype);
   if (__builtin_mul_overflow(layer_bytes * layers.count, std::uint64_t{num_tokens}, &out))
