@@ -74,8 +74,8 @@ typedef struct akv_span {
  * 0), or as numbers of `dtype`.
  * META     O(planes).
  * Thread   any.
- * Fails    as every call, OUT_OF_RANGE (a layer that is not stored), INVALID_ARGUMENT (a dtype that is no number's), UNSUPPORTED
- *          (codes without a scaling become no numbers). */
+ * Fails    as every call, OUT_OF_RANGE (a layer that is not stored), INVALID_ARGUMENT (a dtype that is no number's),
+ *          UNSUPPORTED (codes without a scaling become no numbers). */
 AKV_META AKV_NODISCARD akv_status
 akv_store_span_bytes(akv_store *store, uint32_t first_layer, uint32_t num_layers, uint32_t num_tokens, uint32_t dtype,
                      uint64_t *out_bytes) AKV_NOEXCEPT;
