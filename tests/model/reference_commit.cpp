@@ -84,7 +84,7 @@ void Model::publish_pending() {
 
 void Model::publish(Sequence &s) {
   const std::uint32_t size = config.block_tokens, target = std::min(s.known(), s.committed) / size;
-  s.looks_at = UINT32_MAX;
+  s.look_anew();
   if (s.no_publish || s.lost || s.state != AKV_SEQUENCE_ACTIVE) return;
   const auto link = [&](Node *node, std::uint32_t at) {
     node->linked = true;

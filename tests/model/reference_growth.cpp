@@ -227,7 +227,7 @@ bool Model::absorb(Sequence &s, bool to_write) {
     nodes_.remove_if([last](const Node &other) { return &other == last; });
     any = true;
   }
-  if (any) s.looks_at = UINT32_MAX;
+  if (any) s.look_anew();
   return any;
 }
 
@@ -246,7 +246,7 @@ void Model::share(Sequence &s, std::uint32_t blocks) {
 void Model::copy_tail(Sequence &s, Plan &plan) {
   const auto index = static_cast<std::uint32_t>(s.path.size()) - 1;
   Node *source = s.path.back();
-  s.looks_at = UINT32_MAX;
+  s.look_anew();
   const std::int32_t from = s.table[index];
   if (pool_free() < 1) evict(1);
   const std::vector<std::int32_t> table = read_table(s.handle);
@@ -324,7 +324,7 @@ akv_status Model::append(std::vector<Row> rows, bool commit, bool may_plan, bool
                         before = static_cast<std::uint32_t>(s.table.size());
     if (blocks <= before) continue;
     take(s, blocks - before);
-    if (!popped) s.looks_at = UINT32_MAX;
+    if (!popped) s.look_anew();
     plan = zero_new_blocks(s, before, plan);
   }
   if (!popped && (needed != 0 || shared_tails)) {
@@ -377,7 +377,7 @@ akv_status Model::reserve(Sequence &s, std::uint32_t num_tokens, bool may_plan, 
   s.undo_id = 0;
   if (copy) copy_tail(s, *plan);
   if (blocks > before) take(s, blocks - before);
-  s.looks_at = UINT32_MAX;
+  s.look_anew();
   plan = zero_new_blocks(s, before, plan);
   note_peak();
   if (plan == nullptr) return AKV_OK;

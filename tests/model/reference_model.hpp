@@ -62,7 +62,7 @@ struct Sequence {
   std::vector<std::int32_t> swap_blocks;
   std::uint32_t blocks_before = 0;  // its table had when it left for them
   // Another published this block of its path: the library looks there once more, in vain, but has its place in the
-  // queue.
+  // queue; until something makes it look at the path anew.
   std::uint32_t looks_at = UINT32_MAX;
   std::uint64_t ticket_from = 0, first_ticket = 0, last_ticket = 0;
   Plan *plan = nullptr;
@@ -73,6 +73,7 @@ struct Sequence {
   std::int32_t undo_id = 0;
   Node *undo_source = nullptr;
 
+  void look_anew() { looks_at = UINT32_MAX; }
   std::uint32_t length() const { return static_cast<std::uint32_t>(tokens.size()); }
   std::uint32_t known() const;
 };

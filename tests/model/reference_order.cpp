@@ -134,7 +134,7 @@ void Model::abandon_plan(Plan &plan) {
       somebody_let_go();
     }
     s.tokens.resize(s.undo_length);
-    s.looks_at = UINT32_MAX;
+    s.look_anew();
     s.sound = std::min(s.sound, s.undo_length);
   }
   close(plan);

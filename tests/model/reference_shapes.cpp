@@ -17,7 +17,7 @@ akv_status Model::fork(Sequence &parent, std::uint32_t length, const akv_sequenc
   publish_pending();
   const std::uint32_t blocks = blocks_of(length);
   share(parent, blocks);
-  parent.looks_at = UINT32_MAX;
+  parent.look_anew();
   Sequence &child = new_sequence(got, parent.domain, options, options.max_tokens);
   child.path.assign(parent.path.begin(), parent.path.begin() + blocks);
   for (const Node *node : child.path) child.table.push_back(node->id);
@@ -60,7 +60,7 @@ akv_status Model::truncate(Sequence &s, std::uint32_t length, bool keep) {
   keep = keep && !s.lost;
   const std::uint32_t blocks = blocks_of(length);
   if (s.pending || s.lost || blocks <= s.path.size() || (!keep && blocks != s.table.size())) publish_pending();
-  if (s.lost || blocks <= s.path.size() || (!keep && blocks != s.table.size())) s.looks_at = UINT32_MAX;
+  if (s.lost || blocks <= s.path.size() || (!keep && blocks != s.table.size())) s.look_anew();
   const bool inside = length % config.block_tokens != 0;
   if (blocks < s.path.size() || (blocks == s.path.size() && inside)) truncate_path(s, blocks, inside);
   if (!keep)
@@ -159,7 +159,7 @@ akv_status Model::lease(Sequence &s, std::uint32_t num_tokens, std::uint64_t own
   publish_pending();
   const std::uint32_t blocks = blocks_of(num_tokens);
   share(s, blocks);
-  s.looks_at = UINT32_MAX;
+  s.look_anew();
   holds.push_back({got, owner, false, s.path[blocks - 1]});
   wait = num_tokens > s.ticket_from ? unsettled(s.last_ticket) : 0;
   for (std::uint32_t at = 0; at < blocks; ++at) wait = std::max(wait, unsettled(s.path[at]->last_ticket));

@@ -81,7 +81,7 @@ akv_status Model::swap_out(Sequence &s, akv_plan got) {
   s.undo_blocks = static_cast<std::uint32_t>(s.table.size());
   s.undo_id = 0;
   s.state = AKV_SEQUENCE_SWAPPING_OUT;
-  s.looks_at = UINT32_MAX;
+  s.look_anew();
   return AKV_OK;
 }
 
@@ -92,7 +92,7 @@ void Model::leave_blocks(Sequence &s) {
   leave_end(s);
   s.path.clear();
   s.table.clear();
-  s.looks_at = UINT32_MAX;
+  s.look_anew();
   s.state = AKV_SEQUENCE_SWAPPED;
   somebody_let_go();
 }
@@ -147,7 +147,7 @@ void Model::come_back(Sequence &s) {
   give_back_swap(s.swap_blocks);
   s.swap_blocks.clear();
   s.state = AKV_SEQUENCE_ACTIVE;
-  s.looks_at = UINT32_MAX;
+  s.look_anew();
   ++counters_.swapped_in;
 }
 
