@@ -19,7 +19,9 @@ AKV_BEGIN_DECLS
 
 /* K/V of tokens in the caller's memory: of one plane. Slices of a fused QKV tensor are strides. With `dtype` 0 elements
  * are moved as they are, and scales, where the plane has them, with them. Else `data` are numbers, which become what
- * the plane keeps (vLLM's quantizing reshape_and_cache), or come out of it. Passed in arrays with an element size. */
+ * the plane keeps (vLLM's quantizing reshape_and_cache), or come out of it: nearest even; infinity becomes the largest
+ * code, and NaN, which is NaN in E4M3, 0 in I8 and the lowest in I4; no scale is made of either. Passed in arrays with
+ * an element size. */
 typedef struct akv_token_data {
   void *data;           /* element 0 of token 0, head first_head of the store */
   int64_t token_stride; /* bytes; 0: packed, heads x dim elements */

@@ -9,8 +9,8 @@ import command
 MISTRAL = {"model_type": "mistral", "torch_dtype": "bfloat16", "num_hidden_layers": 32, "num_attention_heads": 32,
            "num_key_value_heads": 8, "hidden_size": 4096, "max_position_embeddings": 32768, "sliding_window": None}
 KEYS = ["version", "model", "family", "attention", "layers", "query_heads", "kv_heads", "key_head_dim", "value_head_dim",
-        "latent_dim", "rope_dim", "max_context", "sliding_window", "sliding_window_layers", "dtype", "cached_layers",
-        "context_tokens", "bytes_per_token_layer", "bytes_per_token", "bytes_per_sequence",
+        "latent_dim", "rope_dim", "max_context", "sliding_window", "sliding_window_layers", "dtype", "format",
+        "cached_layers", "context_tokens", "bytes_per_token_layer", "bytes_per_token", "bytes_per_sequence",
         "query_head_bytes_per_sequence", "saved_bytes_per_sequence", "block_tokens", "bytes_per_block",
         "blocks_per_sequence", "rounding_bytes_per_sequence", "page_bytes", "pages_per_sequence",
         "page_waste_bytes_per_sequence", "need"]
@@ -123,6 +123,21 @@ class Memory(command.CommandTest):
         self.assertIn("the model itself goes to 8,192 tokens",
                       command.run("plan", "--model", "llama-3-8b", "--context", 32768).stdout)
 
+    def test_a_format_is_counted_with_its_scales(self) -> None:
+        """A6 A11: 32 layers, 8 heads of 128: a byte an element and 4 for each head; 4 bits, and 4 bytes for each 32."""
+        words = ("--model", "llama-3-8b", "--context", 4096)
+        for name, layer in {"f32": 8192, "bf16": 4096, "f8": 2048, "f8-token": 16 * 132, "i8": 16 * 132,
+                            "k8v4": 8 * (132 + 80), "i4": 8 * (64 + 512 // 16 + 80)}.items():
+            numbers = plan(*words, "--format", name, "--budget", "8GiB")
+            self.assertEqual((numbers["format"], numbers["bytes_per_token_layer"]), (name, layer))
+            self.assertEqual(numbers["bytes_per_sequence"], layer * 32 * 4096)
+            self.assertEqual(numbers["bytes_per_block"], layer * 32 * 16)
+            self.assertGreaterEqual(numbers["fit"]["num_tokens"], 8 * GIB // (layer * 32) - 32)
+        wide = plan(*words, "--format", "i4", "--block-tokens", 32)
+        self.assertEqual(wide["bytes_per_token_layer"], 8 * (64 + 512 // 32 + 80))
+        self.assertIsNone(plan(*words)["format"])
+        self.assertIn("in i8, scales included", command.run("plan", *map(str, words), "--format", "i8").stdout)
+
     def test_a_page_holds_the_largest_tensor(self) -> None:
         """A5: and its waste is told."""
         numbers = plan("--model", "smollm2-135m", "--context", 101)
@@ -144,7 +159,7 @@ class Memory(command.CommandTest):
 class Flags(command.CommandTest):
     def test_help_names_every_flag(self) -> None:
         text = command.run("plan", "--help").stdout
-        for flag in ("--model", "--context", "--dtype", "--layers", "--block-tokens", "--sequences", "--budget", "--total",
+        for flag in ("--model", "--context", "--dtype", "--format", "--layers", "--block-tokens", "--sequences", "--budget", "--total",
                      "--weights", "--activations", "--overhead", "--json", "--list"):
             self.assertRegex(text, rf"(?m)^  {flag}( |$)")
         self.assertIn("arenakv plan", command.run("--help").stdout)
@@ -161,6 +176,8 @@ class Flags(command.CommandTest):
         self.refused(2, ["--model", "wants a value"], "plan", "--model")
         self.refused(2, ["--json", "takes no value", "'x'"], "plan", "--model", "phi-4", "--json=x")
         self.refused(2, ["--budget", "--total"], "plan", "--model", "phi-4", "--budget", 1, "--total", 1)
+        self.refused(2, ["--dtype", "--format"], "plan", "--model", "phi-4", "--dtype", "f16", "--format", "i8")
+        self.refused(2, ["--format", "'int8'", "k8v4"], "plan", "--model", "phi-4", "--format", "int8")
         self.refused(2, ["--weights", "--total"], "plan", "--model", "phi-4", "--weights", 0)
         self.refused(2, ["--overhead", "--total"], "plan", "--model", "phi-4", "--budget", "8G", "--overhead", "1G")
         self.refused(2, ["--context", "--list"], "plan", "--list", "--context", 1)

@@ -21,9 +21,22 @@ void check_flags(akv_status status) {
 akv_planner_request shape_of(const PlanOptions &options) {
   akv_planner_request request = AKV_PLANNER_REQUEST_INIT;
   request.dtype = options.dtype;
+  request.format = options.format;
+  request.block_tokens = options.block_tokens;
   request.num_layers = options.layers;
   request.context_tokens = options.context_tokens;
   return request;
+}
+
+// Sizes of one sequence, scales included: those that blocks are counted with.
+void use_format(Answers &answers, std::uint32_t format) {
+  akv_model_sizes &sizes = answers.sizes;
+  answers.format = format;
+  sizes.dtype = answers.need.dtype;
+  sizes.bytes_per_token = answers.need.bytes_per_token;
+  sizes.bytes_per_token_layer = sizes.bytes_per_token / sizes.num_layers;
+  sizes.bytes = sizes.bytes_per_token * sizes.num_tokens;
+  sizes.query_head_bytes = sizes.saved_bytes = 0;  // were counted without scales
 }
 
 Answers answer(const PlanOptions &options) {
@@ -35,11 +48,11 @@ Answers answer(const PlanOptions &options) {
   if (options.context_tokens == 0 && answers.model.max_context == 0)
     throw UsageError("--context is missing: the model does not tell its longest");
   check_flags(akv_planner_page_size(&answers.model, &request, &answers.page));
-  request.block_tokens = options.block_tokens;
   request.num_sequences = options.sequences;
   check_flags(akv_planner_need(&answers.model, &request, &answers.need));
   check_flags(
       akv_model_read_sizes(&answers.model, options.dtype, options.layers, answers.need.context_tokens, &answers.sizes));
+  if (options.format != 0) use_format(answers, options.format);
   if (!options.has_budget()) return answers;
   request.num_sequences = 0;
   request.budget_bytes = options.budget_bytes;

@@ -48,9 +48,14 @@ std::vector<Flag> questions(PlanOptions &options, Given &given) {
     options.dtype = static_cast<std::uint32_t>(one_of("--dtype", value, kDtypeNames) + 1);
     given.question = "--dtype";
   };
+  const auto set_format = [&](const std::string &value) {
+    options.format = static_cast<std::uint32_t>(one_of("--format", value, kFormatNames) + 1);
+    given.question = "--format";
+  };
   return {
       {"--model", true, set_model},
       {"--dtype", true, set_dtype},
+      {"--format", true, set_format},
       whole("--context", options.context_tokens, AKV_MAX_SEQUENCE_TOKENS),
       whole("--layers", options.layers, 65535),
       whole("--block-tokens", options.block_tokens, AKV_MAX_BLOCK_TOKENS),
@@ -69,6 +74,8 @@ void check_together(const PlanOptions &options, const Given &given) {
   if (options.list) return;
   if (options.model.empty())
     throw UsageError("--model is missing: a model's name or a config.json; --list shows names");
+  if (options.dtype != 0 && options.format != 0)
+    throw UsageError("--dtype and --format are two answers to one question: give one of them");
   if (options.budget_bytes != 0 && options.total_bytes != 0)
     throw UsageError("--budget and --total are two answers to one question: give one of them");
   if (options.total_bytes == 0 && !given.part.empty())

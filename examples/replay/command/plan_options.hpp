@@ -15,7 +15,8 @@ struct PlanOptions {
   bool json = false;
   std::string model;
   std::uint32_t context_tokens = 0;
-  std::uint32_t dtype = 0;
+  std::uint32_t dtype = 0;   // one of the two
+  std::uint32_t format = 0;
   std::uint32_t layers = 0;
   std::uint32_t block_tokens = 0;
   std::uint32_t sequences = 0;

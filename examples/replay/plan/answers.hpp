@@ -13,6 +13,7 @@ namespace replay {
 struct Answers {
   std::string name;
   akv_model model = AKV_MODEL_INIT;
+  std::uint32_t format = 0;                      // AKV_FORMAT_*; 0: numbers of sizes.dtype
   akv_model_sizes sizes = AKV_MODEL_SIZES_INIT;  // of one sequence
   akv_page_size page = AKV_PAGE_SIZE_INIT;
   akv_planner_result need = AKV_PLANNER_RESULT_INIT;  // of the sequences asked for

@@ -47,6 +47,7 @@ std::string answers_as_json(const Answers &answers) {
   json.update(model_as_json(answers.name, answers.model, answers.window_layers()));
   json.update(Json{
       {"dtype", dtype_name(answers.sizes.dtype)},
+      {"format", answers.format == 0 ? Json() : Json(format_name(answers.format))},
       {"cached_layers", answers.sizes.num_layers},
       {"context_tokens", answers.sizes.num_tokens},
       {"bytes_per_token_layer", answers.sizes.bytes_per_token_layer},

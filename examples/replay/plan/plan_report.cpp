@@ -69,7 +69,9 @@ void print_fit(const Answers &answers, std::FILE *file) {
 void print_answers(const Answers &answers, std::FILE *file) {
   const akv_model &model = answers.model;
   std::fprintf(file, "%s: %u layers, %s\n\n", answers.name.c_str(), model.num_layers, heads_of(model).c_str());
-  std::fprintf(file, "one sequence, in %s", std::string(dtype_name(answers.sizes.dtype)).c_str());
+  const std::string_view kind = answers.format == 0 ? dtype_name(answers.sizes.dtype) : format_name(answers.format);
+  std::fprintf(file, "one sequence, in %s%s", std::string(kind).c_str(),
+               answers.format == 0 ? "" : ", scales included");
   if (answers.sizes.num_layers != model.num_layers) std::fprintf(file, ", %u layers cached", answers.sizes.num_layers);
   std::fputc('\n', file);
   print_sequence(answers, file);

@@ -63,7 +63,7 @@ void clear_pass(Pass &pass) {
     pass.largest[r] = kLowest;
     pass.sum[r] = pass.applied[r] = pass.base[r] = 0.0f;
     pass.rescale[r] = 1.0f;
-    for (std::uint32_t i = 0; i < value_slots; ++i) pass.sums[r * value_slots + i] = 0.0f;
+    for (std::uint32_t i = 0; i < value_slots; i += kLanes) store(pass.sums + r * value_slots + i, zeroes());
   }
   // One row more may be computed than there is: of zeroes, rather than of what lay there.
   for (std::uint32_t i = 0; i < kTileStride; ++i)
