@@ -107,6 +107,8 @@ def main():
     verbatim("Two threads", bench / "bench_threads")
     verbatim("Pages, tensors and extents", bench / "bench_pages")
     verbatim("Stores: made, touched, and bytes moved", bench / "bench_store")
+    verbatim("Swap", bench / "bench_swap")
+    verbatim("Kernels", build / "kernelcheck" / "arenakv-kernelcheck", "--bench")
     verbatim("Every hot call over the whole trace", bench / "bench_latency", *([TRACE] if TRACE.exists() else []))
     block_sizes(build)
     return 0
