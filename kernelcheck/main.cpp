@@ -26,7 +26,7 @@ constexpr const char *kUsage =
     "  --seconds  go on with new shapes for so long a subject; with --bench: time a row for so long\n"
     "  --seed     the shapes of this seed alone, which a difference names\n"
     "  --rows     time only those that have this text in their names\n"
-    "  --size     of each of the two buffers that are timed; more than 4 x the last-level cache unless told\n"
+    "  --size     of each of the two buffers that are timed, 8 or more; over 4 x the last-level cache unless told\n"
     "  --json     what is timed, into a file\n";
 
 struct Options {
@@ -52,6 +52,13 @@ double number(const char *flag, const char *text) {
   return value;
 }
 
+// At least a block for each sequence of the rows with the largest blocks; at most what there are addresses for.
+std::uint64_t size_in_bytes(const char *text) {
+  const double mib = number("--size", text);
+  if (mib < 8 || mib > 1e6) refuse(std::string("--size is ") + text + ", from 8 to 1000000 MiB are possible");
+  return static_cast<std::uint64_t>(mib) << 20;
+}
+
 Options read_options(int count, char **arguments) {
   Options options;
   for (int i = 1; i < count; ++i) {
@@ -66,7 +73,7 @@ Options read_options(int count, char **arguments) {
     if (flag == "--only") options.only = value;
     else if (flag == "--isa") options.isa = value;
     else if (flag == "--seconds") options.seconds = number("--seconds", value);
-    else if (flag == "--size") options.bench_options.bytes = static_cast<std::uint64_t>(number("--size", value)) << 20;
+    else if (flag == "--size") options.bench_options.bytes = size_in_bytes(value);
     else if (flag == "--rows") options.bench_options.rows = value;
     else if (flag == "--json") options.bench_options.json = value;
     else if (flag == "--seed") {

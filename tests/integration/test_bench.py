@@ -24,7 +24,7 @@ class Bench(command.CommandTest):
 
     def test_help_and_words_that_make_no_sense(self) -> None:
         self.assertIn("usage: arenakv bench", command.run("bench", "--help").stdout)
-        for words in (["--only", "nothing"], ["--isa", "mmx"], ["--size", "much"], ["--what"]):
+        for words in (["--only", "nothing"], ["--isa", "mmx"], ["--size", "much"], ["--size", "7"], ["--what"]):
             done = command.run("bench", *words)
             self.assertEqual(done.returncode, 2, words)
             self.assertIn(words[-1].lstrip("-"), done.stderr, words)

@@ -46,12 +46,12 @@ struct RowCode {
 void decode_row(float *to, const unsigned char *row, const unsigned char *scales, std::uint32_t group_token,
                 const RowCode &code) {
   for (std::uint32_t e = 0; e < code.dim; ++e) {
-    const float x = element_at(row, code.format.dtype, e);
+    const float x = number_at(row, code.format.dtype, e);
     std::uint32_t pair = 0x3f80;  // one, and zero
-    if (code.format.scaling == kTokenGroup) pair = word_at(scales + e / kGroup * 4);
-    if (code.format.scaling == kChannel)
+    if (code.format.scaling == AKV_SCALING_TOKEN_GROUP) pair = element_at<std::uint32_t>(scales, e / kGroup);
+    if (code.format.scaling == AKV_SCALING_CHANNEL)
       pair = channel_pair(scales - static_cast<std::int64_t>(group_token) * code.channel.stride, code.channel, e);
-    to[e] = x * float_of_bits(pair << 16) + float_of_bits(pair & 0xffff0000u);
+    to[e] = x * scale_in(pair) + lowest_in(pair);
   }
   for (std::uint32_t e = code.dim; e < kChunk; ++e) to[e] = 0.0f;
 }

@@ -84,50 +84,36 @@ using I8Products = ProductElements<halves_of_i8, 8>;
 
 // -- one element at a time --
 
-constexpr std::uint32_t bits_of(std::uint32_t dtype) {
-  return dtype == kF32 ? 32 : dtype == kF16 || dtype == kBf16 ? 16 : dtype == kI4 ? 4 : 8;
-}
-
-inline std::uint16_t half_from(const unsigned char *from) {
-  std::uint16_t bits;
-  __builtin_memcpy(&bits, from, sizeof(bits));
-  return bits;
-}
-
-inline float element_at(const unsigned char *row, std::uint32_t dtype, std::uint32_t element) {
-  const unsigned char *at = row + std::uint64_t{element} * bits_of(dtype) / 8;
+// Before its scale.
+inline float number_at(const unsigned char *row, std::uint32_t dtype, std::uint32_t i) {
   switch (dtype) {
-    case kF32: return float_at(at);
-    case kF16: return float_of_f16(half_from(at));
-    case kBf16: return float_of_bf16(half_from(at));
-    case kI8: return static_cast<float>(static_cast<signed char>(*at));
-    case kI4: return static_cast<float>(element % 2 == 0 ? *at & 15 : *at >> 4);
-    default: break;
+    case AKV_DTYPE_F32: return element_at<float>(row, i);
+    case AKV_DTYPE_F16: return float_of_f16(element_at<std::uint16_t>(row, i));
+    case AKV_DTYPE_BF16: return float_of_bf16(element_at<std::uint16_t>(row, i));
+    case AKV_DTYPE_F8_E4M3: return float_of_e4m3(row[i]);
+    case AKV_DTYPE_I8: return float_of_i8(row[i]);
+    default: return static_cast<float>(i % 2 == 0 ? row[i / 2] & 15 : row[i / 2] >> 4);
   }
-  const std::uint32_t code = *at, nan = (code & 0x7fu) == 0x7fu ? 0x7e00u : 0u;
-  return float_of_f16(static_cast<std::uint16_t>((code & 0x80u) << 8 | (code & 0x7fu) << 7 | nan)) * 256.0f;
 }
 
-inline void put_element(unsigned char *row, std::uint32_t dtype, std::uint32_t element, float x) {
-  unsigned char *at = row + std::uint64_t{element} * bits_of(dtype) / 8;
-  if (dtype == kF32) {
-    __builtin_memcpy(at, &x, sizeof(x));
-    return;
+inline void put_number(unsigned char *row, std::uint32_t dtype, std::uint32_t i, float x) {
+  switch (dtype) {
+    case AKV_DTYPE_F32: return set_element(row, i, x);
+    case AKV_DTYPE_F16: return set_element(row, i, f16_of_float(x));
+    default: return set_element(row, i, bf16_of_float(x));
   }
-  const std::uint16_t bits = dtype == kF16 ? f16_of_float(x) : bf16_of_float(x);
-  __builtin_memcpy(at, &bits, sizeof(bits));
 }
 
 // -- a chunk of F32, F16 or BF16, in order --
 
 inline Pair chunk_at(const unsigned char *row, std::uint32_t dtype, std::uint32_t element) {
-  if (dtype == kF32) return load_f32(row + std::uint64_t{element} * 4);
-  if (dtype == kF16) return load_f16(row + std::uint64_t{element} * 2);
+  if (dtype == AKV_DTYPE_F32) return load_f32(row + std::uint64_t{element} * 4);
+  if (dtype == AKV_DTYPE_F16) return load_f16(row + std::uint64_t{element} * 2);
   return in_order(split_bf16(row + std::uint64_t{element} * 2));
 }
 
 inline void put_chunk(unsigned char *row, std::uint32_t dtype, std::uint32_t element, Pair x) {
-  if (dtype == kF32) {
+  if (dtype == AKV_DTYPE_F32) {
     float numbers[kChunk];
     store(numbers, x.first);
     store(numbers + kLanes, x.second);
@@ -135,7 +121,7 @@ inline void put_chunk(unsigned char *row, std::uint32_t dtype, std::uint32_t ele
     return;
   }
   std::uint16_t numbers[kChunk];
-  if (dtype == kF16) {
+  if (dtype == AKV_DTYPE_F16) {
     store_f16(numbers, x.first);
     store_f16(numbers + kLanes, x.second);
   } else {
@@ -151,7 +137,7 @@ void prepare_query(unsigned char *to, const unsigned char *from, std::uint32_t d
                    Order order) {
   float *floats = reinterpret_cast<float *>(to);
   if (dim < kChunk) {
-    for (std::uint32_t i = 0; i < kChunk; ++i) floats[i] = i < dim ? element_at(from, dtype, i) : 0.0f;
+    for (std::uint32_t i = 0; i < kChunk; ++i) floats[i] = i < dim ? number_at(from, dtype, i) : 0.0f;
     return;
   }
   for (std::uint32_t c = 0; c < extent.chunks; ++c) {

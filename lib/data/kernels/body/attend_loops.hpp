@@ -38,29 +38,29 @@ void use_values(PartLoops &loops, float unit = 1.0f) {
 }
 
 void choose_keys(PartLoops &loops, const RowFormat &format, std::uint32_t dim) {
-  const bool codes = format.dtype == kI4;
-  loops.decode_keys = dim < kChunk || (codes && format.scaling != kChannel);
+  const bool codes = format.dtype == AKV_DTYPE_I4;
+  loops.decode_keys = dim < kChunk || (codes && format.scaling != AKV_SCALING_CHANNEL);
   if (loops.decode_keys) return use_keys<F32Elements>(loops);
   switch (format.dtype) {
-    case kF32: return use_keys<F32Elements>(loops);
-    case kF16: return use_keys<F16Elements>(loops);
-    case kBf16: return use_keys<Bf16Elements>(loops);
-    case kE4m3: return use_keys<E4m3Elements>(loops, kE4m3Unit);
-    case kI8: return use_keys<I8Elements>(loops);
+    case AKV_DTYPE_F32: return use_keys<F32Elements>(loops);
+    case AKV_DTYPE_F16: return use_keys<F16Elements>(loops);
+    case AKV_DTYPE_BF16: return use_keys<Bf16Elements>(loops);
+    case AKV_DTYPE_F8_E4M3: return use_keys<E4m3Elements>(loops, kE4m3Unit);
+    case AKV_DTYPE_I8: return use_keys<I8Elements>(loops);
     default: return use_keys<I4Elements>(loops);
   }
 }
 
 void choose_values(PartLoops &loops, const RowFormat &format, std::uint32_t dim) {
-  const bool codes = format.dtype == kI4;
-  loops.decode_values = dim < kChunk || (codes && (format.scaling != kTokenGroup || dim % kChunk != 0));
+  const bool codes = format.dtype == AKV_DTYPE_I4;
+  loops.decode_values = dim < kChunk || (codes && (format.scaling != AKV_SCALING_TOKEN_GROUP || dim % kChunk != 0));
   if (loops.decode_values) return use_values<F32Elements>(loops);
   switch (format.dtype) {
-    case kF32: return use_values<F32Elements>(loops);
-    case kF16: return use_values<F16Elements>(loops);
-    case kBf16: return use_values<Bf16Elements>(loops);
-    case kE4m3: return use_values<E4m3Elements>(loops, kE4m3Unit);
-    case kI8: return use_values<I8Elements>(loops);
+    case AKV_DTYPE_F32: return use_values<F32Elements>(loops);
+    case AKV_DTYPE_F16: return use_values<F16Elements>(loops);
+    case AKV_DTYPE_BF16: return use_values<Bf16Elements>(loops);
+    case AKV_DTYPE_F8_E4M3: return use_values<E4m3Elements>(loops, kE4m3Unit);
+    case AKV_DTYPE_I8: return use_values<I8Elements>(loops);
     default: return use_values<I4Elements>(loops);
   }
 }
@@ -70,15 +70,15 @@ void choose_values(PartLoops &loops, const RowFormat &format, std::uint32_t dim)
 void choose_products([[maybe_unused]] PartLoops &loops, [[maybe_unused]] const AttendPart &part,
                      [[maybe_unused]] const AttendArguments &a, [[maybe_unused]] std::uint32_t rows) {
 #if defined(AKV_BF16_PRODUCTS)
-  if (a.query_dtype == kBf16 && !loops.decode_keys) {
-    if (part.keys.format.dtype == kBf16) use_keys<Bf16Products>(loops);
-    if (part.keys.format.dtype == kE4m3 && rows >= 2) use_keys<E4m3Products>(loops);
-    if (part.keys.format.dtype == kI8 && rows >= 4) use_keys<I8Products>(loops);
+  if (a.query_dtype == AKV_DTYPE_BF16 && !loops.decode_keys) {
+    if (part.keys.format.dtype == AKV_DTYPE_BF16) use_keys<Bf16Products>(loops);
+    if (part.keys.format.dtype == AKV_DTYPE_F8_E4M3 && rows >= 2) use_keys<E4m3Products>(loops);
+    if (part.keys.format.dtype == AKV_DTYPE_I8 && rows >= 4) use_keys<I8Products>(loops);
   }
-  if (a.out_dtype != kF32 && !loops.decode_values) {
-    if (part.values.format.dtype == kBf16) use_values<Bf16Products>(loops);
-    if (part.values.format.dtype == kE4m3 && rows >= 2) use_values<E4m3Products>(loops);
-    if (part.values.format.dtype == kI8 && rows >= 4) use_values<I8Products>(loops);
+  if (a.out_dtype != AKV_DTYPE_F32 && !loops.decode_values) {
+    if (part.values.format.dtype == AKV_DTYPE_BF16) use_values<Bf16Products>(loops);
+    if (part.values.format.dtype == AKV_DTYPE_F8_E4M3 && rows >= 2) use_values<E4m3Products>(loops);
+    if (part.values.format.dtype == AKV_DTYPE_I8 && rows >= 4) use_values<I8Products>(loops);
   }
 #endif
 }

@@ -28,7 +28,7 @@ inline std::int64_t offset_of(const std::int64_t (&strides)[3], const RowPlace &
 void put_row(unsigned char *to, std::uint32_t dtype, const float *from, std::uint32_t dim) {
   std::uint32_t e = 0;
   for (; e + kChunk <= dim; e += kChunk) put_chunk(to, dtype, e, load_pair(from + e));
-  for (; e < dim; ++e) put_element(to, dtype, e, from[e]);
+  for (; e < dim; ++e) put_number(to, dtype, e, from[e]);
 }
 
 // Natural logarithm of the sum of exponentials, out of powers of two.
@@ -106,9 +106,9 @@ void merge_two(const MergeArguments &m, std::uint64_t row) {
                add(weighed(any_a, x.second, a_weight), weighed(any_b, y.second, b_weight))});
   }
   for (; e < m.dim; ++e) {
-    const float x = any_a ? element_at(a, m.dtype, e) * (a_share * scale) : 0.0f;
-    const float y = any_b ? element_at(b, m.dtype, e) * (b_share * scale) : 0.0f;
-    put_element(m.out + offset, m.dtype, e, x + y);
+    const float x = any_a ? number_at(a, m.dtype, e) * (a_share * scale) : 0.0f;
+    const float y = any_b ? number_at(b, m.dtype, e) * (b_share * scale) : 0.0f;
+    put_number(m.out + offset, m.dtype, e, x + y);
   }
   if (m.out_log_sums != nullptr) m.out_log_sums[row] = sum == 0.0f ? none : most + log2_of_one(sum) * kLn2;
 }

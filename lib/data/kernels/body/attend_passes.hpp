@@ -19,8 +19,8 @@ Needs needs_of(const AttendArguments &a) {
   for (std::uint32_t p = 0; p < a.num_parts; ++p) {
     const PartLoops loops = choose_loops(a.parts[p], a, 1);
     needs.decoded |= loops.decode_keys || loops.decode_values;
-    needs.channels |= a.parts[p].keys.format.scaling == kChannel;
-    needs.groups |= a.parts[p].values.format.scaling == kTokenGroup;
+    needs.channels |= a.parts[p].keys.format.scaling == AKV_SCALING_CHANNEL;
+    needs.groups |= a.parts[p].values.format.scaling == AKV_SCALING_TOKEN_GROUP;
   }
   return needs;
 }
@@ -96,8 +96,9 @@ PartWork begin_part(const Passes &passes, const AttendPart &part) {
   const PartWork work = work_of(*passes.first->arguments, part, passes.first->rows);
   for (Pass *pass = passes.first; pass != passes.first + passes.count; ++pass) {
     const auto factor = [&](const PoolElements &plane, float unit) {
-      return plane.format.scaling == kHead && plane.head_scales != nullptr ? unit * plane.head_scales[pass->head]
-                                                                           : unit;
+      return plane.format.scaling == AKV_SCALING_HEAD && plane.head_scales != nullptr
+                 ? unit * plane.head_scales[pass->head]
+                 : unit;
     };
     pass->key_factor = factor(part.keys, work.loops.key_unit);
     pass->value_factor = factor(part.values, work.loops.value_unit);

@@ -88,7 +88,7 @@ void score_tile(Pass &pass, const Tile &tile, Coming &coming, const PartWork &wo
   const std::uint64_t query_stride = std::uint64_t{pass.keys.slots()} * (work.loops.order == Order::kBf16 ? 2 : 4);
   ScoreWork score_work = {tile.keys,  pass.query, query_stride, pass.scores,   0,
                           tile.count, pass.keys,  &coming,      coming.lines()};
-  if (work.key_code.format.scaling == kChannel && !work.loops.decode_keys)
+  if (work.key_code.format.scaling == AKV_SCALING_CHANNEL && !work.loops.decode_keys)
     return score_channels(pass, tile, work, score_work);
   DecodedRows decoded;
   if (work.loops.decode_keys)
@@ -98,7 +98,7 @@ void score_tile(Pass &pass, const Tile &tile, Coming &coming, const PartWork &wo
 
 // The scale of each token, where tokens have one, times `factor`; up to the end of the last vector.
 void read_token_scales(float *to, const unsigned char *const *scales, bool each, float factor, std::uint32_t count) {
-  for (std::uint32_t t = 0; t < count; ++t) to[t] = (each ? float_at(scales[t]) : 1.0f) * factor;
+  for (std::uint32_t t = 0; t < count; ++t) to[t] = (each ? element_at<float>(scales[t], 0) : 1.0f) * factor;
   for (std::uint32_t t = count; t % kLanes != 0; ++t) to[t] = 0.0f;
 }
 
@@ -109,12 +109,12 @@ void soften_tile(Pass &pass, const Tile &tile, const PartWork &work) {
   how.factor = pass.key_factor * a.scale * (a.soft_cap == 0.0f ? kLog2E : 1.0f / a.soft_cap);
   how.cap = a.soft_cap * kLog2E;
   how.halves = work.loops.halves;
-  if (work.key_code.format.scaling == kTokenHead) {
+  if (work.key_code.format.scaling == AKV_SCALING_TOKEN_HEAD) {
     read_token_scales(key_scales, tile.key_scales, true, 1.0f, tile.count);
     for (std::uint32_t t = tile.count; t % kLanes != 0; ++t) key_scales[t] = key_scales[tile.count - 1];
     how.factors = key_scales;
   }
-  const bool scaled = work.value_code.format.scaling == kTokenHead;
+  const bool scaled = work.value_code.format.scaling == AKV_SCALING_TOKEN_HEAD;
   if (scaled || pass.value_factor != 1.0f) {
     read_token_scales(value_scales, tile.value_scales, scaled, pass.value_factor, tile.count);
     how.weighing = value_scales;
@@ -155,7 +155,7 @@ void add_tile(Pass &pass, const Tile &tile, Coming &coming, const PartWork &work
                           pass.values,
                           &coming,
                           coming.lines()};
-  if (work.value_code.format.scaling == kTokenGroup && !work.loops.decode_values)
+  if (work.value_code.format.scaling == AKV_SCALING_TOKEN_GROUP && !work.loops.decode_values)
     return add_groups(pass, tile, work, value_work);
   DecodedRows decoded;
   if (work.loops.decode_values)

@@ -110,9 +110,9 @@ void read_group_scales(float *to, const unsigned char *const *rows, std::uint32_
                        std::uint32_t groups) {
   for (std::uint32_t t = 0; t < padded; ++t)
     for (std::uint32_t g = 0; g < groups; ++g) {
-      const std::uint32_t both = t < count ? word_at(rows[t] + g * 4) : 0;
-      to[g * 2 * kTile + t] = float_of_bits(both << 16);
-      to[g * 2 * kTile + kTile + t] = float_of_bits(both & 0xffff0000u);
+      const std::uint32_t both = t < count ? element_at<std::uint32_t>(rows[t], g) : 0;
+      to[g * 2 * kTile + t] = scale_in(both);
+      to[g * 2 * kTile + kTile + t] = lowest_in(both);
     }
 }
 

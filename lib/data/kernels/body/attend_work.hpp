@@ -7,7 +7,9 @@
 // other half is fetched: blocks lie anywhere, and no processor guesses where the next one is.
 #pragma once
 
+#include "arenakv/geometry.h"
 #include "data/kernels/attend.hpp"
+#include "data/kernels/vec/codes.hpp"
 
 #if defined(__clang__)
 #define AKV_UNROLL _Pragma("clang loop unroll(full)")
@@ -18,9 +20,6 @@
 namespace akv {
 namespace {
 namespace attention {
-
-enum : std::uint32_t { kF32 = 1, kF16 = 2, kBf16 = 3, kE4m3 = 4, kI8 = 5, kI4 = 6 };  // as in geometry.h
-enum : std::uint32_t { kHead = 1, kTokenHead = 2, kTokenGroup = 3, kChannel = 4 };
 
 constexpr std::uint32_t kChunk = 2 * kLanes;
 constexpr std::uint32_t kTile = 64;                 // tokens
@@ -122,17 +121,6 @@ constexpr std::uint32_t rows_together(std::uint32_t left, std::uint32_t most) {
   std::uint32_t rows = most;
   while (rows > 1 && rows > left + (rows >= 4 ? 1 : 0)) rows /= 2;
   return rows;
-}
-
-inline float float_at(const unsigned char *from) {
-  float x;
-  __builtin_memcpy(&x, from, sizeof(x));
-  return x;
-}
-inline std::uint32_t word_at(const unsigned char *from) {
-  std::uint32_t x;
-  __builtin_memcpy(&x, from, sizeof(x));
-  return x;
 }
 
 }  // namespace attention

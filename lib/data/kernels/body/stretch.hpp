@@ -149,11 +149,6 @@ StretchFunction stretch_function(const RowFormat &format, std::uint32_t dtype) {
   }
 }
 
-constexpr std::uint32_t bits_of(std::uint32_t dtype) {
-  constexpr std::uint32_t bits[] = {0, 32, 16, 16, 8, 8, 4};
-  return bits[dtype];
-}
-
 constexpr bool is_number(std::uint32_t dtype) { return dtype <= AKV_DTYPE_BF16; }
 
 // Past the caches, where each unit of 32 elements is aligned as its vectors are.

@@ -13,6 +13,11 @@ constexpr std::uint32_t kLargestInI4 = 0x7e800000u;  // 2^126: what lies beyond 
 constexpr float kSmallestScale = 0x1p-126f;          // its inverse is a number
 constexpr float kLargestI8 = 127.0f, kLargestE4M3 = 448.0f, kLargestI4 = 15.0f;
 
+constexpr std::uint32_t bits_of(std::uint32_t dtype) {  // AKV_DTYPE_*
+  constexpr std::uint32_t bits[] = {0, 32, 16, 16, 8, 8, 4};
+  return bits[dtype];
+}
+
 // Where it need not be aligned.
 template <class Element>
 Element element_at(const unsigned char *from, std::uint32_t i) noexcept {
