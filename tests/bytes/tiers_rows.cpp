@@ -98,7 +98,7 @@ void Run::append() {
   Seq *seq = some_seq();
   if (seq == nullptr || room(*seq) == 0) return;
   const std::uint32_t first = seq->length;
-  const std::uint32_t count = random_.between(1, std::min(room(*seq), random_.one_in(3) ? 2 * block_tokens_ : 3u));
+  const std::uint32_t count = random_.between(1, std::min(room(*seq), random_.one_in(2) ? 2 * block_tokens_ : 3u));
   for (std::uint32_t i = 0; i < count; ++i) seq->written.push_back(some_token());
   seq->length += count;
   note("append %u to %u of %" PRIx64 ", %u are stored", count, first, seq->row, seq->stored);
