@@ -103,7 +103,7 @@ void Run::use_tensor() {
       put(AKV_STORE_BLOCKS, all[i / block_tokens_], i % block_tokens_, seq->stamps[i], seq->domain + 1);
     seq->written += count;
   }
-  pending_.push_back({x, stream(x).record(), {}, std::move(bytes), data, "a tensor's bytes"});
+  pending_.push_back({x, stream(x).record(), {}, std::move(bytes), data, 0, "a tensor's bytes"});
   if (!stream(x).queues()) check_pending(x);
   seq->last[x] = stream(x).record();
 }

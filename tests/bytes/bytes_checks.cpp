@@ -13,7 +13,7 @@
 namespace bytes_test {
 
 void Run::put(std::uint32_t columns, std::int32_t block, std::uint32_t at, std::uint64_t stamp, std::uint64_t whose) {
-  fill_token(stamp, token(columns, block, at), token_bytes_);
+  shape_.fill(stamp, token(columns, block, at));
   owner(columns, block, at) = whose;
 }
 
@@ -44,7 +44,7 @@ void Run::check_sequence(Seq &seq) {
   const auto blocks = blocks_of(seq.handle);
   ByteString want(token_bytes_);
   for (std::uint32_t i = 0; i < seq.written; ++i) {
-    fill_token(seq.stamps[i], want.data(), token_bytes_);
+    shape_.fill(seq.stamps[i], want.data());
     if (std::memcmp(token(AKV_STORE_BLOCKS, blocks[i / block_tokens_], i % block_tokens_), want.data(), token_bytes_) !=
         0)
       fail("the table of %" PRIx64 " names block %d for token %u, which holds something else", seq.handle,
@@ -65,10 +65,10 @@ void Run::check_pending(std::uint32_t x) {
       continue;
     }
     const Byte *got = it->outside != nullptr ? it->outside : it->data.data();
-    for (std::size_t at = 0; at < it->want.size(); ++at)
-      if (got[at] != it->want[at])
-        fail("%s on stream %u: %02x, not %02x, at byte %zu of %zu", it->what, x, got[at], it->want[at], at,
-             it->want.size());
+    if (const std::size_t at = first_difference(got, it->want.data(), it->want.size(), it->dtype);
+        at != it->want.size())
+      fail("%s on stream %u, dtype %u: %02x, not %02x, at byte %zu of %zu", it->what, x, it->dtype, got[at],
+           it->want[at], at, it->want.size());
     it = pending_.erase(it);
   }
 }
@@ -84,6 +84,7 @@ void Run::drain() {
 }
 
 void Run::check_stores() {
+  if (shape_.converts) check_stats(mirror_);
   for (Store &store : stores_) {
     check_stats(store);
     const Columns &columns = columns_[store.columns];

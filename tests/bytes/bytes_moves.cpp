@@ -21,8 +21,8 @@ void Run::moved(Store &store, std::uint32_t kind, std::uint64_t items, std::uint
   line.verified += verified;
 }
 
-void Run::pend(std::uint32_t x, ByteString data, ByteString want, const char *what) {
-  pending_.push_back({x, stream(x).record(), std::move(data), std::move(want), nullptr, what});
+void Run::pend(std::uint32_t x, ByteString data, ByteString want, const char *what, std::uint32_t dtype) {
+  pending_.push_back({x, stream(x).record(), std::move(data), std::move(want), nullptr, dtype, what});
   if (!stream(x).queues()) check_pending(x);
 }
 
@@ -40,13 +40,23 @@ std::vector<std::int64_t> Run::slots(Seq &seq, std::uint32_t first, std::uint32_
   return slots;
 }
 
-ByteString Run::packed(const std::vector<Slice> &slices, const std::uint64_t *stamps, std::uint32_t count) {
+ByteString Run::packed(const std::vector<Slice> &slices, const std::uint64_t *stamps, std::uint32_t count,
+                       std::uint32_t dtype) {
+  if (dtype != 0) {
+    ByteString tokens(token_bytes_ * count);
+    std::vector<const Byte *> each;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      each.push_back(tokens.data() + i * token_bytes_);
+      shape_.fill(stamps[i], tokens.data() + i * token_bytes_);
+    }
+    return numbers_of(shape_, slices, each, dtype);
+  }
   ByteString all, token(token_bytes_);
   std::size_t bytes = 0;
   for (const Slice &slice : slices) bytes += slice.bytes() * count;
   all.resize(bytes);
   for (std::uint32_t i = 0; i < count; ++i) {
-    fill_token(stamps[i], token.data(), token_bytes_);
+    shape_.fill(stamps[i], token.data());
     Byte *at = all.data();
     for (const Slice &slice : slices) {
       std::memcpy(at + i * slice.row_bytes(), &token[slice.elements_at], slice.row_bytes());
@@ -95,9 +105,11 @@ void Run::write_tokens(Seq &seq, std::uint32_t x, std::uint32_t first, std::uint
       std::uint64_t bytes = 0;
       for (std::size_t i = at; i < at + shape_.planes.size(); ++i) {
         const Slice &slice = store.slices[i];
-        data.push_back(packed({slice}, stamps.data(), rows));
-        akv_token_data plane{data.back().data(), 0, 0, nullptr, 0, slice.plane, 0};
-        if (slice.scale_bytes != 0) plane.scales = data.back().data() + rows * slice.row_bytes();
+        const std::uint32_t dtype = some_dtype(stamps.data(), rows, true);
+        data.push_back(packed({slice}, stamps.data(), rows, dtype));
+        akv_token_data plane{data.back().data(), 0, 0, nullptr, 0, slice.plane, dtype};
+        if (dtype != 0) plane.scales = token_scales(store, slice);
+        else if (slice.scale_bytes != 0) plane.scales = data.back().data() + rows * slice.row_bytes();
         planes.push_back(plane);
         bytes += slice.bytes() * count;
       }
@@ -119,14 +131,18 @@ void Run::scatter(Seq &seq, std::uint32_t x, std::uint32_t first, std::uint32_t 
   for (Store &store : stores_) {
     if (store.columns != AKV_STORE_BLOCKS) continue;
     const std::uint32_t border = random_.below(count + 1);
-    ByteString data[2] = {packed(store.slices, &seq.stamps[first], border),
-                          packed(store.slices, seq.stamps.data() + first + border, count - border)};
+    ByteString data[2];
     akv_span spans[2] = {};
     for (int i : {0, 1}) {
+      const std::uint64_t *stamps = seq.stamps.data() + first + (i == 0 ? 0 : border);
+      const std::uint32_t tokens = i == 0 ? border : count - border;
+      spans[i].dtype = some_dtype(stamps, tokens, true);
+      spans[i].head_scales = store.head_scales.data();
+      data[i] = packed(store.slices, stamps, tokens, spans[i].dtype);
       spans[i].blocks = blocks.data();
       spans[i].num_blocks = static_cast<std::uint32_t>(blocks.size());
       spans[i].first_token = first + (i == 0 ? 0 : border);
-      spans[i].num_tokens = i == 0 ? border : count - border;
+      spans[i].num_tokens = tokens;
       spans[i].first_layer = store.layers[0];
       spans[i].data = data[i].data();
       spans[i].bytes = data[i].size();
@@ -166,23 +182,25 @@ void Run::read_tokens(Seq &seq, std::uint32_t x, std::uint32_t first, std::uint3
   const std::size_t planes = shape_.planes.size();
   const std::size_t at = random_.below(static_cast<std::uint32_t>(store.layers.size())) * planes;
   const Slice &slice = store.slices[at + random_.below(static_cast<std::uint32_t>(planes))];
-  ByteString want = packed({slice}, &seq.stamps[first], count), data(want.size(), kUntouched);
+  const std::uint32_t dtype = some_dtype(&seq.stamps[first], count, false);
+  const std::size_t scale_bytes = dtype == 0 ? slice.scale_bytes : 0;
+  ByteString want = packed({slice}, &seq.stamps[first], count, dtype), data(want.size(), kUntouched);
+  const std::size_t row_bytes = want.size() / count - scale_bytes;
   for (std::uint32_t i = 0; i < count; ++i)
     if (all[i] < 0) {
-      std::memset(&want[i * slice.row_bytes()], kUntouched, slice.row_bytes());
-      if (slice.scale_bytes != 0)
-        std::memset(&want[count * slice.row_bytes() + std::size_t{i} * slice.scale_bytes], kUntouched,
-                    slice.scale_bytes);
+      std::memset(&want[i * row_bytes], kUntouched, row_bytes);
+      if (scale_bytes != 0) std::memset(&want[count * row_bytes + i * scale_bytes], kUntouched, scale_bytes);
     }
-  akv_token_data plane{data.data(), 0, 0, nullptr, 0, slice.plane, 0};
-  if (slice.scale_bytes != 0) plane.scales = data.data() + count * slice.row_bytes();
+  akv_token_data plane{data.data(), 0, 0, nullptr, 0, slice.plane, dtype};
+  if (dtype != 0) plane.scales = token_scales(store, slice);
+  else if (scale_bytes != 0) plane.scales = data.data() + count * row_bytes;
   must(retry([&] {
          return akv_copy_read_tokens(store.handle, slice.layer, all.data(), count, &plane, 1, sizeof plane,
                                      stream(x).handle());
        }),
        "read_tokens");
-  moved(store, AKV_MOVED_READ, items, items * slice.bytes());
-  pend(x, std::move(data), std::move(want), "read_tokens");
+  moved(store, AKV_MOVED_READ, items, items * (row_bytes + scale_bytes));
+  pend(x, std::move(data), std::move(want), "read_tokens", dtype);
 }
 
 void Run::gather(Seq &seq, std::uint32_t x, std::uint32_t first, std::uint32_t count) {
@@ -205,7 +223,9 @@ void Run::gather_blocks(std::uint32_t columns, std::uint32_t x, const std::vecto
                                   [&span](const Slice &slice) { return slice.layer != span.first_layer; }),
                    slices.end());
     }
-    ByteString want = packed(slices, &stamps[first], count), data(want.size(), kUntouched);
+    span.dtype = some_dtype(&stamps[first], count, false);
+    span.head_scales = head_scales_of(store, slices[0]);
+    ByteString want = packed(slices, &stamps[first], count, span.dtype), data(want.size(), kUntouched);
     span.blocks = blocks.data();
     span.num_blocks = static_cast<std::uint32_t>(blocks.size());
     span.first_token = first;
@@ -213,11 +233,13 @@ void Run::gather_blocks(std::uint32_t columns, std::uint32_t x, const std::vecto
     span.data = data.data();
     span.bytes = data.size();
     std::uint64_t bytes = 0;
-    must(akv_store_span_bytes(store.handle, span.first_layer, span.num_layers, count, 0, &bytes), "span_bytes");
+    must(akv_store_span_bytes(store.handle, span.first_layer, span.num_layers, count, span.dtype, &bytes),
+         "span_bytes");
     if (bytes != want.size()) fail("a span takes %" PRIu64 " bytes, not %zu", bytes, want.size());
+    if (!shape_.converts && random_.one_in(8)) refuse_numbers(store, span);
     must(retry([&] { return akv_copy_gather(store.handle, &span, 1, sizeof span, stream(x).handle()); }), "gather");
     moved(store, AKV_MOVED_GATHER, 1, want.size());
-    pend(x, std::move(data), std::move(want), what);
+    pend(x, std::move(data), std::move(want), what, span.dtype);
   }
 }
 

@@ -8,6 +8,7 @@
 //   bytes_growth.cpp    sequences: create, append, fork, truncate, commit, free
 //   bytes_plans.cpp     plans, run and ended in every way; swap
 //   bytes_moves.cpp     K/V written and read
+//   bytes_numbers.cpp   K/V as numbers, and in blocks of a cache of another format
 //   bytes_saves.cpp     leases, and blocks copied between stores
 //   bytes_arenas.cpp    tensors as what is gathered into, and arenas dropped in flight
 //   bytes_checks.cpp    the shadow against the stores
@@ -31,7 +32,7 @@ namespace bytes_test {
 
 using Tokens = std::vector<std::int32_t>;
 constexpr std::uint32_t kMaxStreams = 4;
-constexpr std::uint32_t kKinds = AKV_MOVED_IN + 1;
+constexpr std::uint32_t kKinds = AKV_MOVED_CONVERTED + 1;
 
 // What akv_store_read_stats() must say.
 struct Moved {
@@ -44,6 +45,7 @@ struct Store {
   std::vector<std::uint32_t> layers;
   std::vector<Slice> slices;
   std::size_t token_bytes = 0;
+  std::vector<float> head_scales;  // of all slices
   std::vector<ByteString> memory;  // the caller's, if it is
   Moved moved[kKinds];
 };
@@ -86,6 +88,7 @@ struct Pending {
   std::uint64_t point;
   ByteString data, want;  // want: empty where nothing comes back
   const Byte *outside;    // where it comes back to, if not to `data`
+  std::uint32_t dtype;    // of numbers; 0: bytes
   const char *what;
 };
 
@@ -199,9 +202,21 @@ class Run {
   void zero();
   std::vector<std::int64_t> slots(Seq &seq, std::uint32_t first, std::uint32_t count);
   void moved(Store &store, std::uint32_t kind, std::uint64_t items, std::uint64_t bytes, std::uint64_t verified = 0);
-  // The K/V of tokens as akv_span has them: packed, of some slices.
-  ByteString packed(const std::vector<Slice> &slices, const std::uint64_t *stamps, std::uint32_t count);
-  void pend(std::uint32_t x, ByteString data, ByteString want, const char *what);
+  // The K/V of tokens as akv_span has them: packed, of some slices; with a dtype as numbers.
+  ByteString packed(const std::vector<Slice> &slices, const std::uint64_t *stamps, std::uint32_t count,
+                    std::uint32_t dtype = 0);
+  void pend(std::uint32_t x, ByteString data, ByteString want, const char *what, std::uint32_t dtype = 0);
+
+  // -- bytes_numbers.cpp --
+  void make_mirror();
+  std::uint32_t some_dtype(const std::uint64_t *stamps, std::uint32_t count, bool writes);
+  static const float *head_scales_of(const Store &store, const Slice &slice);
+  void *token_scales(const Store &store, const Slice &slice) const;
+  void refuse_numbers(const Store &store, akv_span span);
+  void read_mirrored();
+  void write_mirrored();
+  std::vector<std::int32_t> mirror_blocks(std::uint32_t x, std::uint32_t count);
+  void move_mirrored(bool into_mirror, ByteString numbers, const std::vector<std::int32_t> &blocks, std::uint32_t x);
 
   // -- bytes_saves.cpp --
   void save();
@@ -255,6 +270,8 @@ class Run {
   std::map<std::uint64_t, std::uint64_t> eras_;  // of each domain
 
   std::list<Store> stores_;
+  akv_cache *mirror_cache_ = nullptr;  // of the same planes as float32; only where they can be converted
+  Store mirror_;
   Columns columns_[2];
   std::uint32_t num_streams_ = 0;
   std::vector<std::unique_ptr<LatchedStream>> streams_;

@@ -17,13 +17,23 @@ void Run::copy_between(std::uint32_t from, const std::vector<std::int32_t> &from
       if (source.columns != from || target.columns != to) continue;
       const std::size_t common = common_bytes(source.slices, target.slices);
       if (common == 0) continue;
+      const std::uint64_t bytes = std::uint64_t{count} * block_tokens_ * common;
+      // Between stores of one format, under the same scales (all of them 1), what is converted stays as it is.
+      if (shape_.converts && random_.one_in(3)) {
+        must(retry([&] {
+               return akv_copy_converted(source.handle, from_blocks.data(), nullptr, target.handle, to_blocks.data(),
+                                         nullptr, count, stream(x).handle());
+             }),
+             "copy_converted");
+        moved(target, AKV_MOVED_CONVERTED, count, bytes);
+        continue;
+      }
       const std::uint32_t flags = random_.one_in(3) ? AKV_BLOCKS_VERIFY : 0u;
       must(retry([&] {
              return akv_copy_blocks(source.handle, from_blocks.data(), target.handle, to_blocks.data(), count, flags,
                                     stream(x).handle());
            }),
            "copy_blocks");
-      const std::uint64_t bytes = std::uint64_t{count} * block_tokens_ * common;
       moved(target, AKV_MOVED_BLOCKS, count, bytes, flags != 0 ? bytes : 0);
     }
   for (std::size_t i = 0; i < from_blocks.size(); ++i) note("  block %d to %d", from_blocks[i], to_blocks[i]);

@@ -19,6 +19,7 @@ Run::Run(std::uint64_t seed, bool print_all)
   make_stores(AKV_STORE_BLOCKS);
   if (num_swap_blocks_ != 0) make_stores(AKV_STORE_SWAP_BLOCKS);
   make_pool();
+  if (shape_.converts) make_mirror();
   num_streams_ = random_.between(1, kMaxStreams);
   for (std::uint32_t i = 0; i < num_streams_; ++i) {
     static const std::uint32_t workers[] = {0, 1, 1, 1, 2, 3};
@@ -35,6 +36,8 @@ Run::~Run() {
     must(akv_store_destroy(store.handle), "store_destroy");
   }
   must(akv_page_pool_destroy(pool_), "page_pool_destroy");
+  must(akv_store_destroy(mirror_.handle), "store_destroy");
+  must(akv_cache_destroy(mirror_cache_), "cache_destroy");
   must(akv_cache_destroy(cache_), "cache_destroy");
 }
 
@@ -104,7 +107,11 @@ void Run::make_store(std::uint32_t columns, const std::vector<std::uint32_t> &la
   store.columns = columns;
   store.layers = layers;
   store.slices = slices_of(shape_, layers, first_head, num_heads);
-  for (const Slice &slice : store.slices) store.token_bytes += slice.bytes();
+  for (const Slice &slice : store.slices) {
+    store.token_bytes += slice.bytes();
+    for (std::uint32_t head = 0; head < slice.heads; ++head)
+      store.head_scales.push_back(shape_.head_scale(slice.layer, slice.plane, slice.first_head + head));
+  }
   akv_store_config config = AKV_STORE_CONFIG_INIT;
   config.flags = AKV_STORE_SMALL_PAGES;
   config.columns = columns;
@@ -189,13 +196,13 @@ void Run::one_operation() {
     void (Run::*operation)();
   };
   static const Choice choices[] = {
-      {8, &Run::create},         {10, &Run::append},    {4, &Run::append_batch}, {14, &Run::write},
-      {10, &Run::commit},        {14, &Run::read},      {4, &Run::fork},         {3, &Run::truncate},
-      {2, &Run::reserve},        {3, &Run::set_tokens}, {6, &Run::free_one},     {10, &Run::run_plan},
-      {8, &Run::end_plan},       {5, &Run::swap_out},   {5, &Run::swap_in},      {2, &Run::zero},
-      {4, &Run::save},           {4, &Run::check_save}, {4, &Run::load_save},    {2, &Run::drop_save},
-      {6, &Run::use_tensor},     {3, &Run::drop_arena}, {1, &Run::clear},        {9, &Run::hold_or_open},
-      {1, &Run::give_up_ticket}, {2, &Run::drain},
+      {8, &Run::create},         {10, &Run::append},    {4, &Run::append_batch},  {14, &Run::write},
+      {10, &Run::commit},        {14, &Run::read},      {4, &Run::fork},          {3, &Run::truncate},
+      {2, &Run::reserve},        {3, &Run::set_tokens}, {6, &Run::free_one},      {10, &Run::run_plan},
+      {8, &Run::end_plan},       {5, &Run::swap_out},   {5, &Run::swap_in},       {2, &Run::zero},
+      {4, &Run::save},           {4, &Run::check_save}, {4, &Run::load_save},     {2, &Run::drop_save},
+      {6, &Run::use_tensor},     {3, &Run::drop_arena}, {1, &Run::clear},         {9, &Run::hold_or_open},
+      {1, &Run::give_up_ticket}, {2, &Run::drain},      {8, &Run::read_mirrored}, {8, &Run::write_mirrored},
   };
   std::uint32_t sum = 0;
   for (const Choice &choice : choices) sum += choice.weight;

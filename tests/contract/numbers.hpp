@@ -1,7 +1,8 @@
-// numbers.hpp: K/V as numbers: caches in each format, random tokens, and attention over them in double precision.
-// It knows the public API only.
+// numbers.hpp: K/V as numbers: caches in each format, random tokens, and how far they may be off.
+// It knows the public API only. What codes mean, and attention by its definition: reference_numbers.hpp.
 #pragma once
 
+#include "reference_numbers.hpp"
 #include "stores.hpp"
 
 #include <cmath>
@@ -81,42 +82,6 @@ inline void scatter(akv_store *store, const std::vector<std::int32_t> &blocks, N
   span.bytes = numbers.size() * sizeof(float);
   OK(akv_copy_scatter(store, &span, 1, sizeof span, stream));
   if (stream != nullptr) OK(akv_stream_wait(stream, AKV_POINT_ALL, 60'000'000'000u));
-}
-
-// What one query sees: a score for each token (or none), in double precision.
-struct Seen {
-  std::vector<double> scores;
-  std::vector<const float *> values;
-};
-
-struct Attended {
-  std::vector<double> out;
-  double log_sum = 0;
-};
-
-inline Attended attended(const Seen &seen, std::uint32_t value_dim) {
-  Attended result{std::vector<double>(value_dim, 0.0), -INFINITY};
-  double largest = -INFINITY, sum = 0;
-  for (double score : seen.scores) largest = std::max(largest, score);
-  if (seen.scores.empty()) return result;
-  for (std::size_t i = 0; i < seen.scores.size(); ++i) {
-    const double weight = std::exp(seen.scores[i] - largest);
-    sum += weight;
-    if (seen.values[i] == nullptr) continue;  // a sink: no value
-    for (std::uint32_t e = 0; e < value_dim; ++e) result.out[e] += weight * seen.values[i][e];
-  }
-  for (double &x : result.out) x /= sum;
-  result.log_sum = largest + std::log(sum);
-  return result;
-}
-
-inline double difference(const std::vector<double> &wanted, const float *got) {
-  double distance = 0, length = 0;
-  for (std::size_t i = 0; i < wanted.size(); ++i) {
-    distance += (got[i] - wanted[i]) * (got[i] - wanted[i]);
-    length += wanted[i] * wanted[i];
-  }
-  return std::sqrt(distance) / (std::sqrt(length) + 1e-30);
 }
 
 }  // namespace akv::test

@@ -255,6 +255,10 @@ TEST_CASE("two_tier: D5 an overflow that can't be is refused, and nothing is sto
   akv_overflow everything = one.overflow(0);
   OK(akv_copy_overflow(tiers.tail, &everything, 1, sizeof everything, &stored, nullptr));
   CHECK(stored == 24);
+  everything.blocks = nullptr;  // nothing is left to be moved
+  everything.num_blocks = 0;
+  OK(akv_copy_overflow(tiers.tail, &everything, 1, sizeof everything, &stored, nullptr));
+  CHECK(stored == 24);
   everything.length = 23;
   CHECK(akv_copy_overflow(tiers.tail, &everything, 1, sizeof everything, &stored, nullptr) == AKV_ERROR_OUT_OF_RANGE);
   float few[4];

@@ -3,7 +3,8 @@
 Each is a text that stands exactly once in a file of lib/, what stands there instead, and the quickest killers: filters
 of the contract tests, or "pages" for unit tests and the checker of interleavings, "model" for random operations
 against the reference model, "threads" for many threads and a shadow of the K/V, "memory" for failing allocations,
-"realtime" for decode steps under RealtimeSanitizer, "kernels" for kernelcheck. It knows no build.
+"realtime" for decode steps under RealtimeSanitizer, "formats" for unit tests of codes and scales, "kernels" for
+kernelcheck, "bytes" and "tiers" for random operations on stores and on two tiers of precision. It knows no build.
 """
 from __future__ import annotations
 
@@ -215,4 +216,46 @@ MUTANTS = (
            "  scales_ = {scales_of(from, plane, heads), scales_of(to, plane, heads), {scale_bytes, 1, block_tokens},",
            "  scales_ = {scales_of(to, plane, heads), scales_of(to, plane, heads), {scale_bytes, 1, block_tokens},",
            "copy*"),
+    Mutant("a softmax forgets what its first tiles weigh when a larger score comes",
+           "lib/data/kernels/body/attend_softmax.hpp", "pass.sum[row] * pass.rescale[row] + sums.sum;",
+           "pass.sum[row] + sums.sum;", "attention:*"),
+    Mutant("splits are joined as if their largest scores were one", "lib/data/kernels/body/attend_merge.hpp",
+           "const float weight = exp2_of_one(partial[0] - largest);", "const float weight = 1.0f;", "attention:*"),
+    Mutant("a window is one token too long", "lib/data/kernels/body/attend.hpp",
+           "index_of(end_position < a.window ? 0 : end_position - a.window);",
+           "index_of(end_position <= a.window ? 0 : end_position - a.window - 1);", "attention:*"),
+    Mutant("a sink has no say against larger scores", "lib/data/kernels/body/attend_merge.hpp",
+           "sum = sum * factor + exp2_of_one(sink - most);",
+           "sum = sum * factor + (sink < most ? 0.0f : exp2_of_one(sink - most));", "attention:*"),
+    Mutant("query heads are dealt out among KV heads by turns", "lib/data/kernels/body/attend_merge.hpp",
+           "head * a.group + row % a.group};", "row % a.group * a.num_heads + head};", "attention:*"),
+    Mutant("E4M3 is rounded up where it is half-way", "lib/data/kernels/vec/codes.hpp",
+           "(bits + 0x7ffffu + (bits >> 20 & 1u)) >> 20", "(bits + 0x80000u) >> 20", "formats"),
+    Mutant("the scale of 4 bits is rounded down", "lib/data/kernels/vec/codes.hpp",
+           "exact < smallest ? smallest : exact) + 0xffffu) >> 16;", "exact < smallest ? smallest : exact)) >> 16;",
+           "formats"),
+    Mutant("codes of 8 bits under a head's scale wrap around", "lib/data/kernels/body/codes.hpp",
+           "rounded(kMeasured ? x : smaller(larger(x, splat(-kLargestI8)), splat(kLargestI8)));", "rounded(x);",
+           "formats"),
+    Mutant("scales are those of the block's first tokens", "lib/data/kernels/body/stretch.hpp",
+           "s.scale_rows + s.first_token * s.pool.scales.token_stride + skipped", "s.scale_rows + skipped", "bytes"),
+    Mutant("a group of tokens begins where a copy does", "lib/data/kernels/body/stretch.hpp",
+           "room = group_tokens - at % group_tokens;", "room = group_tokens;", "formats"),
+    Mutant("codes under another scale are taken as they are", "lib/data/kernels/body/requantize.hpp",
+           "(a.format.scaling != AKV_SCALING_HEAD || a.head_scales == b.head_scales);", "true;", "copy:*,formats"),
+    Mutant("a shard of heads is converted with the first heads' scales", "lib/data/converted_blocks.cpp",
+           "scales != nullptr ? scales + skipped : nullptr", "scales", "bytes"),
+    Mutant("a block overflows before it is whole", "lib/data/tier/overflow.cpp",
+           "asked.length > keep ? (asked.length - keep) / size : 0,",
+           "asked.length > keep ? (asked.length - keep + size - 1) / size : 0,", "two_tier:*", True),
+    Mutant("each part of an overflow begins with a row's first block", "lib/data/tier/overflow.cpp",
+           "move(moved, static_cast<std::uint32_t>(first - at),", "move(moved, 0,", "tiers"),
+    Mutant("blocks that overflow without a stream are looked for behind themselves", "lib/data/tier/overflow.cpp",
+           "    work.submit();\n    each_row(note);\n", "    each_row(note);\n    work.submit();\n",
+           "tiers,two_tier:*"),
+    Mutant("what is scattered as numbers is counted as numbers", "lib/data/copy_spans.cpp",
+           "span.num_tokens, write ? 0 : span.dtype, its_bytes", "span.num_tokens, span.dtype, its_bytes", "copy:*",
+           True),
+    Mutant("what is converted is counted where it came from", "lib/data/copy_converted.cpp",
+           "    to.store->stats().count_bytes(", "    from.store->stats().count_bytes(", "copy:*"),
 )

@@ -22,7 +22,8 @@ from planted import MUTANTS
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "build", "__pycache__", "dist")
 PROGRAMS = ("tests/contract/contract", "tests/model/random_operations", "tests/stress/stress_threads",
-            "tests/stress/stress_allocation_failures", "tests/unit/unit", "kernelcheck/arenakv-kernelcheck")
+            "tests/stress/stress_allocation_failures", "tests/unit/unit", "kernelcheck/arenakv-kernelcheck",
+            "tests/bytes/random_bytes", "tests/bytes/random_tiers")
 TIME_LIMIT = 120  # seconds of a killer, or as many times what it takes without a bug: with one it may hang
 TIMES_AS_LONG = 6
 
@@ -44,10 +45,13 @@ def build(folder: pathlib.Path) -> None:
 
 def commands(tree: pathlib.Path, folder: pathlib.Path, name: str) -> list[list[object]]:
     """The killers of this name, which are separated by commas: words with a meaning of their own, and filters."""
-    contract, model, threads, memory, unit, kernels = (folder / program for program in PROGRAMS)
+    contract, model, threads, memory, unit, kernels, moves, tiers = (folder / program for program in PROGRAMS)
     special = {
         "pages": [unit, "--abort", "page_pool:*,bump_arena:*,checker:*"],
+        "formats": [unit, "--abort", "formats:*"],
         "kernels": [kernels],
+        "bytes": [moves, "--operations", 100_000],
+        "tiers": [tiers, "--operations", 20_000],
         "model": [model, "--operations", 200_000],
         "threads": [threads, "--operations", 400_000],
         "memory": [memory, folder / "lib" / "libarenakv.so", tree / "include" / "arenakv"],

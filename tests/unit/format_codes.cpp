@@ -6,23 +6,13 @@
 
 #include "catch.hpp"
 #include "kernelcheck/format_pools.hpp"
+#include "reference_numbers.hpp"
 
 using namespace test;
 
 namespace {
 
-// All values of E4M3: a sign, four bits of exponent (bias 7), three of fraction; the last of each sign is NaN.
-std::array<double, 256> make_e4m3() {
-  std::array<double, 256> values{};
-  for (int code = 0; code < 256; ++code) {
-    const int exponent = code >> 3 & 15, fraction = code & 7;
-    const double size = exponent == 0 ? std::ldexp(fraction, -9) : std::ldexp(8 + fraction, exponent - 10);
-    values[static_cast<std::size_t>(code)] =
-        (code & 127) == 127 ? std::nan("") : std::copysign(size, code < 128 ? 1 : -1);
-  }
-  return values;
-}
-const std::array<double, 256> kE4M3 = make_e4m3();
+const std::array<double, 256> &kE4M3 = akv::test::e4m3_numbers();
 
 // The nearest of the table, of two the even code.
 std::uint32_t nearest_e4m3(float x) {

@@ -38,7 +38,8 @@ Moved moved_blocks(const Tail &tail, const akv_overflow &asked, const TailRow &r
   const std::uint32_t size = tail.shape().block_tokens;
   const std::uint32_t keep = asked.keep_tokens == AKV_UNSET ? tail.shape().tail_tokens : asked.keep_tokens;
   const std::uint32_t whole = asked.length > keep ? (asked.length - keep) / size : 0, first = row.stored / size;
-  return {row.index, first, whole > first ? whole - first : 0, asked.blocks + first};
+  if (whole <= first) return {row.index, first, 0, nullptr};  // none need be named
+  return {row.index, first, whole - first, asked.blocks + first};
 }
 
 Status check_row(Tail &tail, const akv_overflow &asked, std::uint64_t ring_mark, std::uint64_t block_mark,
