@@ -84,8 +84,12 @@ void make_plane(AttendPlane &plane, Random &random, const PlaneShape &shape) {
   const std::uint32_t bytes = scaling == TOKEN_HEAD    ? 4
                               : scaling == TOKEN_GROUP ? (shape.dim + 31) / 32 * 4
                                                        : shape.dim * 4 / channel_tokens(shape);
-  plane.elements.scales =
-      lay_out(random, plane.scales, bytes, scaling == CHANNEL ? 2 : 4, shape.tokens, shape.heads, shape.blocks);
+  if (scaling == CHANNEL) {  // the heads' shares of a token lie together
+    plane.elements.scales = lay_out(random, plane.scales, bytes * shape.heads, 2, shape.tokens, 1, shape.blocks);
+    plane.elements.scales.head_stride = bytes;
+    return;
+  }
+  plane.elements.scales = lay_out(random, plane.scales, bytes, 4, shape.tokens, shape.heads, shape.blocks);
 }
 
 // {scale, lowest} in bfloat16, so that numbers are about `spread` around zero.
@@ -256,7 +260,6 @@ void fill_part(AttendProblem &problem, Random &random, const AttendWishes &wishe
   if (!one_plane) fill(memory.values, wishes.value_formats, all_value_formats(), a.value_dim, 1.0);
   part.keys = memory.keys.elements;
   part.values = one_plane ? memory.keys.elements : memory.values.elements;
-  part.value_row_dim = one_plane ? a.key_dim : a.value_dim;
 }
 
 // [sequence][query][head] rows of `bytes`, packed or padded, heads or queries outside.

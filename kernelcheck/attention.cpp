@@ -66,12 +66,17 @@ void check_merge(Checker &checker, Random &random) {
   }
   checker.describe("merge", "packed", "dtype %u, %u rows of %u", dtype, rows, dim);
   for (const Variant &variant : checker.variants()) {
-    std::vector<unsigned char> out = a;  // in the place of the first
-    const bool in_place = random.one_in(2);
-    std::vector<unsigned char> first = a;
-    const unsigned char *from = in_place ? out.data() : first.data();
-    const akv::MergeArguments merge = {from,        b.data(), a_sums.data(), b_sums.data(), out.data(),
-                                       sums.data(), rows,     dim,           dtype};
+    const std::uint32_t place = random.below(3);  // of the first, of the second, or its own
+    std::vector<unsigned char> out = place == 0 ? a : b;
+    const akv::MergeArguments merge = {place == 0 ? out.data() : a.data(),
+                                       place == 1 ? out.data() : b.data(),
+                                       a_sums.data(),
+                                       b_sums.data(),
+                                       out.data(),
+                                       sums.data(),
+                                       rows,
+                                       dim,
+                                       dtype};
     variant.kernels->attend.merge(merge, 0, rows / 2);
     variant.kernels->attend.merge(merge, rows / 2, rows);
     double worst = 0;
@@ -166,7 +171,6 @@ struct TimedProblem {
     part.table_stride = static_cast<std::int64_t>(each);
     part.num_tokens = num_tokens.data();
     part.block_tokens = tokens;
-    part.value_row_dim = mla ? c.key_dim : c.value_dim;
     set_rows(c, kSequences, random);
   }
 

@@ -56,20 +56,6 @@ bool Checker::same(const Variant &variant, const void *wanted, const void *got, 
   return differs(variant, text);
 }
 
-bool Checker::close(const Variant &variant, const float *wanted, const float *got, std::size_t count, double relative,
-                    double scale) {
-  ++comparisons_;
-  for (std::size_t i = 0; i < count; ++i) {
-    const double a = wanted[i], b = got[i];
-    if (a == b || (std::isnan(a) && std::isnan(b)) || std::fabs(b - a) <= relative * (std::fabs(a) + scale)) continue;
-    char text[200];
-    std::snprintf(text, sizeof text, "number %zu of %zu (byte %zu) is %.9g, must be %.9g within %.3g", i, count, i * 4,
-                  b, a, relative * (std::fabs(a) + scale));
-    return differs(variant, text);
-  }
-  return true;
-}
-
 bool Checker::holds(const Variant &variant, bool truth, const char *what) {
   ++comparisons_;
   return truth || differs(variant, what);

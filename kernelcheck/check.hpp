@@ -68,9 +68,6 @@ class Checker {
 
   // Every byte is as it must be.
   bool same(const Variant &variant, const void *wanted, const void *got, std::size_t bytes);
-  // |got - wanted| <= relative * (|wanted| + scale) for each; NaN where NaN is wanted. `scale`: what counts as one.
-  bool close(const Variant &variant, const float *wanted, const float *got, std::size_t count, double relative,
-             double scale);
   // Anything else.
   bool holds(const Variant &variant, bool truth, const char *what);
 

@@ -25,7 +25,7 @@ typedef struct akv_attention_part {
   const uint32_t *lengths;         /* [sequence]: its tokens here; may be 0 */
   const uint32_t *first_positions; /* [sequence]: of its first token here; NULL: behind the part before, or 0 */
   const float *key_scales;         /* of AKV_SCALING_HEAD: one for each head of the store; NULL: all are 1 */
-  const float *value_scales;
+  const float *value_scales;       /* of a latent plane those of its keys: NULL */
 } akv_attention_part;
 
 /* Zero means default. All arrays are data: they are read when the work is done, so keep them, unchanged, until the
@@ -63,10 +63,10 @@ typedef struct akv_attention {
 /* Attend. A sequence that sees no token gets zeroes, and -infinity as its log sum (with sink_logits: their sum's).
  * KERNEL   O(bytes of K/V named), at the speed of reading them; nothing is counted: nothing moves.
  * Thread   any; nobody may write the tokens meanwhile.
- * Fails    as every call, OUT_OF_RANGE (a layer that is not stored, a block that does not exist), INVALID_ARGUMENT
- *          (heads or dims that do not fit the store's planes, a number that is not finite), UNSUPPORTED (planes that
- *          are neither keys and values nor one latent; heads of over 1024 elements; codes without a scaling),
- *          QUEUE_FULL. */
+ * Fails    as every call, OUT_OF_RANGE (a layer that is not stored, a block that does not exist, 2^32 rows of queries),
+ *          INVALID_ARGUMENT (heads or dims that do not fit the store's planes, a number that is not finite),
+ *          OTHER_GEOMETRY (parts whose heads or dims differ), UNSUPPORTED (planes that are neither keys and values nor
+ *          one latent; heads of over 1024 elements; codes without a scaling), QUEUE_FULL. */
 AKV_KERNEL AKV_NODISCARD akv_status
 akv_attention_decode(const akv_attention *attention, akv_stream *stream) AKV_NOEXCEPT;
 
@@ -75,7 +75,7 @@ akv_attention_decode(const akv_attention *attention, akv_stream *stream) AKV_NOE
  * `out_log_sums` may be NULL. Sinks may be in one of the two halves only.
  * KERNEL   O(rows x dim).
  * Thread   any. The arrays are data: keep them until the stream has passed it.
- * Fails    as every call, INVALID_ARGUMENT (a dtype that is no number's), QUEUE_FULL. */
+ * Fails    as every call, INVALID_ARGUMENT (a dtype that is no number's), OUT_OF_RANGE (2^64 bytes), QUEUE_FULL. */
 AKV_KERNEL AKV_NODISCARD akv_status
 akv_attention_merge(const void *a, const float *a_log_sums, const void *b, const float *b_log_sums, void *out,
                     float *out_log_sums, uint64_t num_rows, uint32_t dim, uint32_t dtype,

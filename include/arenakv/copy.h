@@ -2,8 +2,8 @@
  *
  * A call checks everything first, then queues one piece of work; on failure nothing was moved. Without a stream (NULL),
  * or on one without workers, the work is done when the call returns. Ids, slots and records are copied into the
- * stream's queue; *data* buffers are read or written when the work is done, so keep them until the stream has passed
- * it, and never inside a store. A store can't be destroyed while work on it is queued.
+ * stream's queue; *data* buffers, and scales, are read or written when the work is done, so keep them until the stream
+ * has passed it, and never inside a store. A store can't be destroyed while work on it is queued.
  *
  * akv_store_read_stats() tells what was moved, by kind and direction: the bytes of K/V, not of ids.
  */
@@ -38,8 +38,9 @@ typedef struct akv_token_data {
  * COPY     O(bytes), counted as AKV_MOVED_WRITE.
  * Thread   any; nobody else may write these slots, and none may be there twice.
  * Fails    as every call, OUT_OF_RANGE (a slot behind the last block or of the null block, a layer, a plane),
- *          INVALID_ARGUMENT (a plane twice, no scales where it has some), UNSUPPORTED (to be converted: a plane of
- *          codes without a scaling, or one with AKV_SCALING_CHANNEL: its blocks are scattered whole), QUEUE_FULL. */
+ *          INVALID_ARGUMENT (a plane twice, no scales where it has some), UNSUPPORTED (a plane with
+ *          AKV_SCALING_CHANNEL: its blocks are scattered whole; to be converted, codes without a scaling),
+ *          QUEUE_FULL. */
 AKV_COPY AKV_NODISCARD akv_status
 akv_copy_write_tokens(akv_store *store, uint32_t layer, const int64_t *slots, uint32_t num_tokens,
                       const akv_token_data *planes, uint32_t num_planes, uint32_t data_size,
@@ -48,7 +49,7 @@ akv_copy_write_tokens(akv_store *store, uint32_t layer, const int64_t *slots, ui
 /* The other way: read tokens of one layer out of their slots. What a negative slot would fill stays as it is.
  * COPY     O(bytes), counted as AKV_MOVED_READ.
  * Thread   any.
- * Fails    as akv_copy_write_tokens(). */
+ * Fails    as akv_copy_write_tokens(), but AKV_SCALING_CHANNEL is fine. */
 AKV_COPY AKV_NODISCARD akv_status
 akv_copy_read_tokens(akv_store *store, uint32_t layer, const int64_t *slots, uint32_t num_tokens,
                      const akv_token_data *planes, uint32_t num_planes, uint32_t data_size,
@@ -94,8 +95,8 @@ akv_copy_gather(akv_store *store, const akv_span *spans, uint32_t num_spans, uin
 /* Scatter packed memory into spans of sequences.
  * COPY     O(bytes), counted as AKV_MOVED_SCATTER.
  * Thread   any; nobody else may write these tokens, and no token may be in two of the spans.
- * Fails    as akv_copy_gather(), OUT_OF_RANGE (the null block, too), UNSUPPORTED (to be converted to
- *          AKV_SCALING_CHANNEL: a block that is not whole). */
+ * Fails    as akv_copy_gather(), OUT_OF_RANGE (the null block, too), UNSUPPORTED (with
+ *          AKV_SCALING_CHANNEL, a block that is not whole). */
 AKV_COPY AKV_NODISCARD akv_status
 akv_copy_scatter(akv_store *store, const akv_span *spans, uint32_t num_spans, uint32_t span_size,
                  akv_stream *stream) AKV_NOEXCEPT;
@@ -186,7 +187,7 @@ enum {
   AKV_MOVED_TO_TENSOR = 13,    /* copy_tensor.h */
   AKV_MOVED_FROM_TENSOR = 14,
   AKV_MOVED_TENSOR = 15,
-  AKV_MOVED_CONVERTED = 16     /* akv_copy_converted() */
+  AKV_MOVED_CONVERTED = 16     /* akv_copy_converted(), and akv_copy_overflow() (copy_two_tier.h) */
 };
 
 /* One line for each kind and direction that has moved anything: bytes are counted when they have been moved, on the

@@ -41,7 +41,8 @@ typedef struct akv_save_options {
  * Fails    as every call, BUSY, PLAN_OPEN, CONTENT_LOST, SWAPPED, NOT_COMMITTED (nothing is), OUT_OF_RANGE (more tokens
  *          than are committed), BUFFER_TOO_SMALL (out_bytes is written), OTHER_GEOMETRY (a store is not of this cache's
  *          geometry), INVALID_ARGUMENT (a layer or head that is in no store, a store of swap blocks, stores that
- *          overlap), NOT_READY (the K/V's writer has not finished, and ORDERED was not said), NO_HOLDS, QUEUE_FULL. */
+ *          overlap), UNSUPPORTED (with AKV_SCALING_CHANNEL, a last block that is not whole), NOT_READY (the K/V's
+ *          writer has not finished, and ORDERED was not said), NO_HOLDS, QUEUE_FULL. */
 AKV_COPY AKV_NODISCARD akv_status
 akv_copy_save(akv_cache *cache, akv_sequence sequence, akv_store *const *stores, uint32_t num_stores,
               const akv_save_options *options, void *buffer, uint64_t capacity, uint64_t *out_bytes,

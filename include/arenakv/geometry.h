@@ -20,7 +20,8 @@ enum {
   AKV_DTYPE_I4 = 6 /* two to a byte; heads x dim must be even */
 };
 
-/* How the codes of a quantized dtype become numbers. A scale is a float32; a pair is {scale, lowest} in bfloat16. */
+/* How the codes of a quantized dtype become numbers. A scale is a float32, at least
+ * 2^-126; a pair is {scale, lowest} in bfloat16. */
 enum {
   AKV_SCALING_NONE = 0,        /* numbers as they are; or codes and scales that are the caller's own business */
   AKV_SCALING_HEAD = 1,        /* F8_E4M3, I8: a scale for each head, which callers pass where K/V are converted */

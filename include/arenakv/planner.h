@@ -23,7 +23,7 @@ typedef struct akv_planner_request {
   uint32_t struct_size;
   uint32_t dtype;            /* AKV_DTYPE_* of K/V; default the model's */
   uint32_t num_layers;       /* that are cached; default all of the model's */
-  uint32_t block_tokens;     /* fit, need: default 16 */
+  uint32_t block_tokens;     /* default 16; page_size: with a format only, whose scales may follow it */
   uint32_t alignment;        /* of regions and pages, a power of two up to 2^30; default 256 */
   uint32_t num_sequences;    /* need: sequences of that context; default 1 */
   uint64_t context_tokens;   /* of a sequence, default the model's max_context */

@@ -16,6 +16,10 @@
  * Do all of that on one stream, or wait in between: a ring's blocks are written again when they have been moved.
  * Blocks are quantized when they are complete and not before, all their tokens at once: so codes do not depend on when
  * tokens came, and keys can have a scale for each channel.
+ *
+ * What is only in a ring is not committed, so the cache keeps it with its sequence: append behind a fork, and swapping
+ * out, answer NOT_COMMITTED. First move all whole blocks (keep_tokens 0), and truncate to what is stored; its last
+ * tokens, less than a block, are computed once more.
  */
 #ifndef ARENAKV_TWO_TIER_H
 #define ARENAKV_TWO_TIER_H
@@ -52,7 +56,8 @@ AKV_SETUP AKV_NODISCARD akv_status akv_tail_create_store(akv_store *store, const
 /* Make a tail over a quantized store and a store that akv_tail_create_store() made with the same `config`.
  * SETUP    O(rows): allocates.
  * Thread   any.
- * Fails    as every call, OTHER_GEOMETRY (the stores do not belong together), OUT_OF_MEMORY, NO_OBJECTS.
+ * Fails    as every call, OTHER_GEOMETRY (the stores do not belong together), INVALID_ARGUMENT (one store for both),
+ *          BUSY (the tail's store has a tail), OUT_OF_MEMORY, NO_OBJECTS.
  * Owns     end it with akv_tail_destroy(); the stores can't be destroyed before. */
 AKV_SETUP AKV_NODISCARD akv_status akv_tail_create(akv_store *store, akv_store *tail_store,
                                                    const akv_tail_config *config, akv_tail **out_tail) AKV_NOEXCEPT;

@@ -18,6 +18,8 @@ namespace {
 constexpr std::uint32_t kTokensForASplit = 512;
 // Pieces of work for each worker: sequences are of different lengths, and who is done takes the next one.
 constexpr std::uint32_t kPartsForAWorker = 4;
+// Of a stream's queue, that the results of splits may take.
+constexpr std::uint64_t kShareOfTheQueue = 8;
 
 // -- what is attended to --
 
@@ -85,7 +87,10 @@ Status check_table(const akv_attention_part &part, const Store &store, std::uint
   return AKV_OK;
 }
 
-Status check_part(const akv_attention &attention, const akv_attention_part &part, const Store &store) {
+Status check_part(const akv_attention &attention, const akv_attention_part &part, const Store &store, bool latent) {
+  if (latent && part.value_scales != nullptr && part.value_scales != part.key_scales)
+    return fail(AKV_ERROR_INVALID_ARGUMENT,
+                "value_scales must be NULL: a latent's values are its keys, with key_scales");
   if (part.lengths == nullptr && attention.num_sequences != 0)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "lengths is NULL, and there are %llu sequences", attention.num_sequences);
   if (part.table_stride < 0)
@@ -103,7 +108,8 @@ Status check_numbers(const akv_attention &attention, const AttentionShape &shape
   if (!std::isfinite(attention.scale) || !std::isfinite(attention.soft_cap) || attention.soft_cap < 0)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "scale and soft_cap must be finite, soft_cap not negative");
   const std::uint64_t rows = std::uint64_t{attention.num_sequences} * std::max(attention.num_queries, 1u);
-  if (rows * attention.query_heads > UINT32_MAX)
+  std::uint64_t all = 0;
+  if (__builtin_mul_overflow(rows, std::uint64_t{attention.query_heads}, &all) || all > UINT32_MAX)
     return fail(AKV_ERROR_OUT_OF_RANGE, "%llu queries of %llu heads: over 2^32 - 1 rows", rows, attention.query_heads);
   if (attention.num_sequences != 0 && (attention.query == nullptr || attention.out == nullptr))
     return fail(AKV_ERROR_INVALID_ARGUMENT, "query or out is NULL, and there are %llu sequences",
@@ -166,10 +172,14 @@ std::uint64_t most_tokens(const akv_attention &attention, const akv_attention_pa
   return most;
 }
 
-std::uint32_t choose_splits(const Stream *stream, std::uint64_t pairs, std::uint64_t tokens) {
+// `split_bytes`: what the results of one split take of the stream's queue, where others want room as well.
+std::uint32_t choose_splits(const Stream *stream, std::uint64_t pairs, std::uint64_t tokens,
+                            std::uint64_t split_bytes) {
   if (stream == nullptr || stream->num_workers() < 2 || pairs == 0) return 1;
   const std::uint64_t wanted = (std::uint64_t{stream->num_workers()} * kPartsForAWorker + pairs - 1) / pairs;
-  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(std::min(wanted, tokens / kTokensForASplit), 1, 256));
+  const std::uint64_t room = stream->queue_bytes() / kShareOfTheQueue / split_bytes;
+  return static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(std::min({wanted, tokens / kTokensForASplit, room}), 1, 256));
 }
 
 }  // namespace
@@ -192,7 +202,8 @@ Status attend(const akv_attention &attention, const akv_attention_part *parts, S
   }
   AKV_TRY(check_numbers(attention, shape));
   for (std::uint32_t i = 0; i < attention.num_parts; ++i)
-    if (const Status status = check_part(attention, parts[i], *stores[i]); status != AKV_OK) {
+    if (const Status status = check_part(attention, parts[i], *stores[i], planes[i].keys == planes[i].values);
+        status != AKV_OK) {
       name_row(i);
       return status;
     }
@@ -200,9 +211,9 @@ Status attend(const akv_attention &attention, const akv_attention_part *parts, S
   const std::uint32_t count = attention.num_sequences, queries = std::max(attention.num_queries, 1u);
   const std::uint32_t group = attention.query_heads / shape.num_heads;
   const std::uint64_t pairs = std::uint64_t{count} * shape.num_heads;
-  const std::uint32_t splits = choose_splits(stream, pairs, most_tokens(attention, parts));
-  const std::uint64_t partials =
-      splits == 1 ? 0 : pairs * splits * queries * group * (std::uint64_t{shape.value_dim} + 2);
+  const std::uint64_t partial = pairs * queries * group * (std::uint64_t{shape.value_dim} + 2);  // floats, below 2^43
+  const std::uint32_t splits = choose_splits(stream, pairs, most_tokens(attention, parts), partial * sizeof(float));
+  const std::uint64_t partials = splits == 1 ? 0 : partial * splits;
   Submission<AttendWork> work(stream, kept_bytes<float>(partials));
   AKV_TRY(work.status());
   AttendArguments &to = work->arguments;
@@ -232,14 +243,14 @@ Status attend(const akv_attention &attention, const akv_attention_part *parts, S
     AttendPart &part = work->parts[i];
     part.keys = pool_elements(store.region(layers[i], planes[i].keys), store.layout().plane(planes[i].keys),
                               parts[i].key_scales);
+    const bool latent = planes[i].keys == planes[i].values;
     part.values = pool_elements(store.region(layers[i], planes[i].values), store.layout().plane(planes[i].values),
-                                parts[i].value_scales);
+                                latent ? parts[i].key_scales : parts[i].value_scales);
     part.block_table = parts[i].block_table;
     part.table_stride = parts[i].table_stride;
     part.num_tokens = parts[i].lengths;
     part.first_positions = parts[i].first_positions;
     part.block_tokens = store.shape().block_tokens;
-    part.value_row_dim = store.layout().plane(planes[i].values).head_dim;
     work->stores[i] = std::move(stores[i]);
   }
   if (partials != 0) to.partials = work.room<float>(partials);

@@ -144,24 +144,21 @@ struct SpanWork {
   }
 };
 
-Status check_converted(const Store &store, const akv_span &span, bool write) {
+// Tokens that share their scales are written together.
+Status check_whole_groups(const Store &store, const akv_span &span) {
   const std::uint32_t block_tokens = store.shape().block_tokens;
-  for (std::uint32_t i = 0; i < store.num_planes(); ++i) {
-    const bool by_channel = write && store.layout().plane(i).scaling == AKV_SCALING_CHANNEL;
-    if (by_channel && (span.first_token % block_tokens != 0 || span.num_tokens % block_tokens != 0))
-      return fail(
-          AKV_ERROR_UNSUPPORTED,
-          "plane %llu has scales by channel: only whole blocks of %llu tokens are written, not %llu from %llu on", i,
-          block_tokens, span.num_tokens, span.first_token);
-  }
-  return AKV_OK;
+  const std::uint32_t together = store.shape().geometry.tokens_together(block_tokens);
+  if (together == 1 || (span.first_token % block_tokens == 0 && span.num_tokens % block_tokens == 0)) return AKV_OK;
+  return fail(AKV_ERROR_UNSUPPORTED,
+              "there are scales by channel: only whole blocks of %llu tokens are written, not %llu from %llu on",
+              block_tokens, span.num_tokens, span.first_token);
 }
 
 // Blocks, layers, tokens and memory of one span; `write`: its blocks are written to.
 Status check_span(const Store &store, const akv_span &span, bool write) {
   std::uint64_t bytes = 0;
   AKV_TRY(span_bytes(store, span.first_layer, span.num_layers, span.num_tokens, span.dtype, bytes));
-  if (span.dtype != 0) AKV_TRY(check_converted(store, span, write));
+  if (write) AKV_TRY(check_whole_groups(store, span));
   if (span.blocks == nullptr && span.num_blocks != 0)
     return fail(AKV_ERROR_INVALID_ARGUMENT, "blocks is NULL, and num_blocks is %llu", span.num_blocks);
   for (std::uint32_t i = 0; i < span.num_blocks; ++i) AKV_TRY(store.check_block(span.blocks[i], write));

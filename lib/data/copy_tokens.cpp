@@ -106,13 +106,17 @@ Status check_moved(const akv_token_data &data, std::uint32_t index, const PlaneS
               index, data.plane, plane.scale_bytes);
 }
 
-Status check_converted(const akv_token_data &data, std::uint32_t index, const PlaneShape &plane, bool write) {
+Status check_converted(const akv_token_data &data, std::uint32_t index, const PlaneShape &plane) {
   AKV_TRY(check_conversion(plane, data.plane, data.dtype));
   if (data.scales != nullptr && plane.scaling != AKV_SCALING_HEAD)
     return fail(AKV_ERROR_INVALID_ARGUMENT,
                 "planes[%llu].scales must be NULL: plane %llu is converted, with scaling %llu, not AKV_SCALING_HEAD",
                 index, data.plane, plane.scaling);
-  if (write && plane.scaling == AKV_SCALING_CHANNEL)
+  return AKV_OK;
+}
+
+Status check_written(const akv_token_data &data, const PlaneShape &plane) {
+  if (plane.scaling == AKV_SCALING_CHANNEL)
     return fail(AKV_ERROR_UNSUPPORTED,
                 "plane %llu has scales by channel: its blocks are written whole, with akv_copy_scatter()", data.plane);
   return AKV_OK;
@@ -133,7 +137,8 @@ Status check_planes(const Store &store, const akv_token_data *planes, std::uint3
     const PlaneShape &plane = store.layout().plane(data.plane);
     if (data.data == nullptr && tokens)
       return fail(AKV_ERROR_INVALID_ARGUMENT, "planes[%llu].data is NULL, and there are tokens", i);
-    AKV_TRY(data.dtype == 0 ? check_moved(data, i, plane, tokens) : check_converted(data, i, plane, write));
+    AKV_TRY(data.dtype == 0 ? check_moved(data, i, plane, tokens) : check_converted(data, i, plane));
+    if (write) AKV_TRY(check_written(data, plane));
     const bool numbers = data.dtype != 0 && !write;
     bytes_per_token += numbers ? std::uint64_t{plane.num_heads} * head_bytes(data, plane) : plane.token_bytes();
   }

@@ -71,6 +71,10 @@ class Store {
 
   Status warm_up(akv_progress_function progress, void *context) noexcept;
 
+  // A store of rings belongs to one tail at a time. False: it has one.
+  bool claim_rings() noexcept { return !has_tail_.exchange(true, std::memory_order_acq_rel); }
+  void give_back_rings() noexcept { has_tail_.store(false, std::memory_order_release); }
+
   // A call marks the blocks it will write with a number of its own, and so learns of one that is named twice.
   std::uint64_t next_mark() noexcept { return marks_made_.fetch_add(1, std::memory_order_relaxed) + 1; }
   bool mark(std::int32_t block, std::uint64_t number) noexcept {  // false: it had that mark
@@ -103,6 +107,7 @@ class Store {
   std::uint64_t bytes_ = 0;
   std::uint64_t epoch_ = 0;
   std::atomic<std::uint64_t> marks_made_{0};
+  std::atomic<bool> has_tail_{false};
   CopyStats stats_;
 };
 

@@ -54,6 +54,7 @@ Status scale_bytes_of(const akv_plane &plane, std::uint32_t index, std::uint32_t
   if (plane.scaling == AKV_SCALING_TOKEN_GROUP)
     bytes = std::uint64_t{plane.kv_heads} * ((plane.head_dim + 31u) / 32) * 4;
   if (plane.scaling == AKV_SCALING_CHANNEL) {
+    if (block_tokens == 0) return AKV_OK;
     const std::uint32_t tokens = channel_tokens(block_tokens);
     if (tokens == 0 || block_tokens % tokens != 0 || plane.head_dim * 4 % tokens != 0)
       return fail(AKV_ERROR_INVALID_ARGUMENT,
@@ -156,9 +157,9 @@ Status Geometry::read(const akv_layer_group *groups, std::uint32_t num_groups, s
 Status Geometry::check_scales() const noexcept {
   for (std::uint32_t i = 0; i < group.num_planes; ++i) {
     std::uint32_t wanted = 0;
-    AKV_TRY(scale_bytes_of(planes[i], i, 1, wanted));
-    if (planes[i].scale_bytes == wanted || (planes[i].scaling == AKV_SCALING_CHANNEL && planes[i].scale_bytes != 0))
-      continue;
+    AKV_TRY(scale_bytes_of(planes[i], i, 0, wanted));
+    const bool none = planes[i].scaling == AKV_SCALING_CHANNEL && planes[i].scale_bytes == 0;
+    if (planes[i].scale_bytes == wanted && !none) continue;
     return fail(AKV_ERROR_INVALID_ARGUMENT, "plane %llu: scale_bytes is %llu, scaling %llu wants %llu", i,
                 planes[i].scale_bytes, planes[i].scaling, wanted);
   }

@@ -203,7 +203,7 @@ Status planner_need(const akv_model &model, const akv_planner_request &request, 
 }
 
 Status planner_page_size(const akv_model &model, const akv_planner_request &request, akv_page_size &to) noexcept {
-  AKV_TRY(refuse(request.block_tokens, "block_tokens"));
+  if (request.format == 0) AKV_TRY(refuse(request.block_tokens, "block_tokens"));
   AKV_TRY(refuse(request.num_sequences, "num_sequences"));
   AKV_TRY(refuse_budget(request));
   Shape shape;

@@ -3,6 +3,7 @@
 #include "numbers.hpp"
 
 #include <cstring>
+#include <numeric>
 #include <limits>
 
 using namespace akv::test;
@@ -240,6 +241,59 @@ TEST_CASE("attention: E1 a latent plane is keys and values in one (MLA)") {
   CHECK(akv_attention_decode(&call, nullptr) == AKV_ERROR_INVALID_ARGUMENT);
 }
 
+TEST_CASE("attention: E1 D5 a latent's scale is said once, for its keys, and its values have it too") {
+  const std::uint32_t latent = 32, tokens = 4;
+  const KvCache cache(KvShape{1, {{AKV_PLANE_LATENT, AKV_DTYPE_F8_E4M3, 1, latent, 0, AKV_SCALING_HEAD}}, 4, 4, 0});
+  const KvStore store(cache);
+  const float scale = 0.5f, other = 0.25f;
+  scatter(store, {1}, Numbers(tokens * latent, 3.0f), tokens, nullptr, &scale);
+  const std::int32_t block = 1;
+  const Numbers query(latent, 1.0f);
+  Numbers out(latent, 0.0f);
+  akv_attention_part part = {store, &block, 1, &tokens, nullptr, &scale, nullptr};
+  akv_attention call = AKV_ATTENTION_INIT;
+  call.num_sequences = 1;
+  call.query_heads = 1;
+  call.dtype = AKV_DTYPE_F32;
+  call.value_dim = latent;
+  call.query = query.data();
+  call.out = out.data();
+  call.parts = &part;
+  call.num_parts = 1;
+  call.part_size = sizeof part;
+  OK(akv_attention_decode(&call, nullptr));
+  for (const float x : out) CHECK(std::abs(x - 3.0f) < 1e-5f);
+  part.value_scales = &other;
+  CHECK(akv_attention_decode(&call, nullptr) == AKV_ERROR_INVALID_ARGUMENT);
+  part.value_scales = &scale;
+  OK(akv_attention_decode(&call, nullptr));
+}
+
+TEST_CASE("attention: E1 what one sequence is split into fits any stream's queue") {
+  const std::uint32_t latent = 576, heads = 128, tokens = 8192;
+  const KvCache cache(KvShape{1, {{AKV_PLANE_LATENT, AKV_DTYPE_BF16, 1, latent, 0, 0}}, 128, 64, 0});
+  const KvStore store(cache, [](akv_store_config &config) { config.flags = AKV_STORE_SMALL_PAGES; });
+  const KvStream stream(16);
+  std::vector<std::int32_t> blocks(128);
+  std::iota(blocks.begin(), blocks.end(), 1);
+  const Numbers query = random_numbers(std::size_t{heads} * latent, 1);
+  Numbers out(std::size_t{heads} * 512);
+  const akv_attention_part part = {store, blocks.data(), 128, &tokens, nullptr, nullptr, nullptr};
+  akv_attention call = AKV_ATTENTION_INIT;
+  call.num_sequences = 1;
+  call.query_heads = heads;
+  call.dtype = AKV_DTYPE_F32;
+  call.value_dim = 512;
+  call.query = query.data();
+  call.out = out.data();
+  call.parts = &part;
+  call.num_parts = 1;
+  call.part_size = sizeof part;
+  for (int i = 0; i < 4; ++i) OK(akv_attention_decode(&call, stream));  // and several of them at a time
+  stream.wait();
+  for (const float x : out) REQUIRE(x == 0.0f);
+}
+
 TEST_CASE("attention: E7 what does not fit is refused, and no output is touched") {
   const Scene scene(Problem{});
   Numbers out, log_sums;
@@ -271,6 +325,8 @@ TEST_CASE("attention: E7 what does not fit is refused, and no output is touched"
   refused(AKV_ERROR_INVALID_ARGUMENT, [](Call &, Part &p) { p.store = nullptr; });
   refused(AKV_ERROR_OUT_OF_RANGE, [&](Call &, Part &p) { p.block_table = bad.data(); });
   refused(AKV_ERROR_OUT_OF_RANGE, [](Call &, Part &p) { p.table_stride = 1; });
+  refused(AKV_ERROR_OUT_OF_RANGE,
+          [](Call &c, Part &) { c.num_queries = c.query_heads = 1u << 31, c.num_sequences = 4; });
   refused(AKV_ERROR_INVALID_ARGUMENT, [](Call &, Part &p) { p.table_stride = -1; });
   refused(AKV_ERROR_INVALID_ARGUMENT, [](Call &, Part &p) { p.lengths = nullptr; });
   refused(AKV_ERROR_INVALID_ARGUMENT, [](Call &, Part &p) { p.block_table = nullptr; });

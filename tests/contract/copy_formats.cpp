@@ -226,6 +226,28 @@ TEST_CASE("copy: D5 tokens that share their scales are never copied apart") {
   record.num_tokens = n.block_tokens;
   store.fill_with(4);
   CHECK(akv_copy_records(&record, 1, stores, 1, 0, nullptr) == AKV_OK);
+
+  // As they are, too: codes without the scales of their block are other numbers.
+  const ByteString before = store.everything();
+  const std::int32_t blocks[] = {1, 2};
+  ByteString bytes(n.layers * 2 * store.bytes_per_token() * n.block_tokens);
+  akv_span span{};
+  span.blocks = blocks;
+  span.num_blocks = 2;
+  span.data = bytes.data();
+  span.bytes = bytes.size();
+  for (const auto &[first, count] : {std::pair{0u, 1u}, {1u, n.block_tokens}, {0u, n.block_tokens + 1}}) {
+    span.first_token = first, span.num_tokens = count;
+    CHECK(akv_copy_scatter(store, &span, 1, sizeof span, nullptr) == AKV_ERROR_UNSUPPORTED);
+    OK(akv_copy_gather(store, &span, 1, sizeof span, nullptr));
+  }
+  const std::int64_t slot = n.block_tokens;
+  akv_token_data keys = {bytes.data(), 0, 0, bytes.data(), 0, 0, 0};
+  CHECK(akv_copy_write_tokens(store, 0, &slot, 1, &keys, 1, sizeof keys, nullptr) == AKV_ERROR_UNSUPPORTED);
+  OK(akv_copy_read_tokens(store, 0, &slot, 1, &keys, 1, sizeof keys, nullptr));
+  CHECK(store.everything() == before);
+  span.first_token = 0, span.num_tokens = 2 * n.block_tokens;
+  OK(akv_copy_scatter(store, &span, 1, sizeof span, nullptr));
 }
 
 TEST_CASE("geometry: D5 a format fills in what its planes need, and a scaling that does not fit is refused") {

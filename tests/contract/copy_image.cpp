@@ -94,6 +94,20 @@ TEST_CASE("copy_image: E7 every byte comes back, from every layout and block siz
     }
 }
 
+TEST_CASE("copy_image: E7 D5 tokens that share scales by channel are saved and loaded in whole blocks") {
+  // 64 KiB of scales a block of 16 tokens: as many bytes a token as there may be in a block of one.
+  Geometry geometry{{{AKV_PLANE_KEYS, 0, 128, 128, 0, 0}}, 1};
+  OK(akv_planes_choose(geometry.planes.data(), 1, sizeof geometry.planes[0], AKV_FORMAT_I4, 16));
+  const Filled source(geometry, 32, {16, 8, nullptr});
+  const Image image = saved(source.cache, source.stores, source.sequence);
+  const ImageCache cache(geometry, {16, 8, nullptr});
+  const ImageStores stores(cache);
+  CHECK(stores.wrong(loaded(cache, stores, image).sequence, 32) == 0);
+  const Filled odd(geometry, 31, {16, 8, nullptr});
+  Image none;
+  CHECK(try_save(odd.cache, odd.stores, odd.sequence, none) == AKV_ERROR_UNSUPPORTED);
+}
+
 TEST_CASE("copy_image: E7 shards of heads are joined and split, with their scales and planes of one head") {
   const std::vector<Shard> halves = {Shard{{}, 1, 1}, Shard{{}, 0, 1, AKV_LAYOUT_BLOCK_OUTER, AKV_HEADS_OUTER}};
   const std::vector<Shard> quarters = {Shard{{1}, 2, 2}, Shard{{0}, 2, 2}, Shard{{}, 0, 1}, Shard{{}, 1, 1}};

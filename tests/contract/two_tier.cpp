@@ -273,7 +273,8 @@ TEST_CASE("two_tier: D5 stores that do not belong together make no tail") {
   Tiers tiers(AKV_FORMAT_I8), wide(AKV_FORMAT_I8, AKV_DTYPE_BF16);
   akv_tail *tail = nullptr;
   CHECK(akv_tail_create(tiers.quantized, wide.rings, &tiers.config, &tail) == AKV_ERROR_OTHER_GEOMETRY);
-  CHECK(akv_tail_create(tiers.quantized, tiers.quantized, &tiers.config, &tail) == AKV_ERROR_OTHER_GEOMETRY);
+  CHECK(akv_tail_create(tiers.quantized, tiers.quantized, &tiers.config, &tail) == AKV_ERROR_INVALID_ARGUMENT);
+  CHECK(akv_tail_create(tiers.quantized, tiers.rings, &tiers.config, &tail) == AKV_ERROR_BUSY);  // has one
   akv_tail_config config = tiers.config;
   config.dtype = AKV_DTYPE_I8;
   CHECK(akv_tail_create(tiers.quantized, tiers.rings, &config, &tail) == AKV_ERROR_INVALID_ARGUMENT);

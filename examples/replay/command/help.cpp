@@ -82,8 +82,8 @@ of what
                       the folder it is in: what has a '/' in it and exists is that, never a name
   --context N         tokens of a sequence, 1 to 2147483647; default the model's longest
   --dtype DTYPE       of K/V: f32, f16, bf16, f8, i8, i4 (without scales); default the model's
-  --format FORMAT     instead: of K/V with their scales: f32, f16, bf16, f8 (a scale for each head), f8-token, i8 (for each
-                      token and head), k8v4 (keys f8-token, values i4), i4
+  --format FORMAT     instead: of K/V with their scales: f32, f16, bf16, f8 (a scale for each head), f8-token, i8 (one
+                      for each token and head), k8v4 (keys f8-token, values i4), i4
   --layers N          cache so many of its layers only, 1 to 65535; default all
   --block-tokens N    tokens of a block, 1 to 4096; default 16
 

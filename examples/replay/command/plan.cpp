@@ -22,7 +22,7 @@ akv_planner_request shape_of(const PlanOptions &options) {
   akv_planner_request request = AKV_PLANNER_REQUEST_INIT;
   request.dtype = options.dtype;
   request.format = options.format;
-  request.block_tokens = options.block_tokens;
+  if (options.format != 0) request.block_tokens = options.block_tokens;
   request.num_layers = options.layers;
   request.context_tokens = options.context_tokens;
   return request;
@@ -48,6 +48,7 @@ Answers answer(const PlanOptions &options) {
   if (options.context_tokens == 0 && answers.model.max_context == 0)
     throw UsageError("--context is missing: the model does not tell its longest");
   check_flags(akv_planner_page_size(&answers.model, &request, &answers.page));
+  request.block_tokens = options.block_tokens;
   request.num_sequences = options.sequences;
   check_flags(akv_planner_need(&answers.model, &request, &answers.need));
   check_flags(

@@ -33,6 +33,7 @@ class HostStream final : public Stream {
   ~HostStream() override;
 
   std::uint32_t num_workers() const noexcept override { return config_.num_workers; }
+  std::uint64_t queue_bytes() const noexcept override { return bytes_.capacity(); }
 
   Status begin_piece(std::size_t bytes, const PlanEnd &end, std::byte *&out_room) noexcept override;
   std::uint64_t queue_piece(const WorkKind &kind, void *work, std::uint32_t parts) noexcept override;

@@ -41,6 +41,8 @@ class Stream {
 
   // 0: work is done inside the calls that ask for it, and nothing is ever queued.
   virtual std::uint32_t num_workers() const noexcept = 0;
+  // Room for the arguments of pieces that are queued; what one may take at most.
+  virtual std::uint64_t queue_bytes() const noexcept = 0;
 
   // -- queueing one piece: work.hpp does it --
   // After begin_piece() nobody else queues anything here until queue_piece() or drop_piece(), so a thread begins one

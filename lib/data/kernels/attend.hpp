@@ -20,7 +20,7 @@ struct AttendPart {
   const std::uint32_t *num_tokens;       // of each sequence in this part
   const std::uint32_t *first_positions;  // of each sequence's first token here; nullptr: behind the part before, or 0
   std::uint32_t block_tokens;
-  std::uint32_t value_row_dim;  // elements of a whole row of values; with CHANNEL their scales lie by it
+  std::uint32_t unused;  // 0
 };
 
 // Rows may not be longer: what a row needs is kept on the stack.
@@ -52,7 +52,7 @@ struct AttendArguments {
   float *partials;  // num_splits > 1: [unit][query][group]{largest, sum, value_dim values}, and then merge_splits
 };
 
-// The results of two halves of the same sequences' tokens become that of both. Packed rows; `out` may be `a`.
+// The results of two halves of the same sequences' tokens become that of both. Packed rows; `out` may be `a` or `b`.
 struct MergeArguments {
   const unsigned char *a, *b;  // num_rows x dim of `dtype`
   const float *a_log_sums, *b_log_sums;

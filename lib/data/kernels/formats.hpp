@@ -36,6 +36,9 @@ struct RowFormat {
   std::uint32_t scaling;
 };
 
+// Tokens of a block that share {scale, lowest} of each element, with CHANNEL.
+constexpr std::uint32_t channel_tokens_of(std::uint32_t block_tokens) { return block_tokens < 32 ? block_tokens : 32; }
+
 // One plane of one layer of a pool.
 struct PoolElements {
   PoolRows rows;

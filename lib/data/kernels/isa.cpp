@@ -22,6 +22,7 @@ bool processor_has([[maybe_unused]] std::uint32_t isa) noexcept {
   if (isa == AKV_ISA_AVX512)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
            __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16") && processor_has(AKV_ISA_AVX2);
 #endif
   return true;

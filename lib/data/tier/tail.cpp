@@ -61,8 +61,14 @@ Status TailShape::store_shape(const Store &quantized, StoreShape &out) const noe
   return AKV_OK;
 }
 
+Tail::~Tail() {
+  if (rings_) rings_->give_back_rings();
+}
+
 Status Tail::create(Stores::Ref quantized, Stores::Ref rings, const TailShape &shape, const float *head_scales,
                     std::unique_ptr<Tail> &out) noexcept {
+  if (&*quantized == &*rings)
+    return fail(AKV_ERROR_INVALID_ARGUMENT, "one store can't be both tiers: make the other by akv_tail_create_store()");
   StoreShape wanted;
   AKV_TRY(shape.store_shape(*quantized, wanted));
   bool fits = rings->shape().same_tokens(wanted) && rings->shape().num_blocks == wanted.num_blocks &&
@@ -93,6 +99,7 @@ Status Tail::create(Stores::Ref quantized, Stores::Ref rings, const TailShape &s
   tail->place_ = tails_made.fetch_add(1, std::memory_order_relaxed) & 0xff;
   tail->num_free_ = shape.max_rows;
   for (std::uint32_t i = 0; i < shape.max_rows; ++i) tail->free_rows_[i] = shape.max_rows - 1 - i;
+  if (!rings->claim_rings()) return fail(AKV_ERROR_BUSY, "the tail's store has a tail: its rings belong to that one");
   tail->quantized_ = std::move(quantized);
   tail->rings_ = std::move(rings);
   out = std::move(tail);

@@ -1,5 +1,5 @@
 // tail.hpp: which of a sequence's tokens are in full precision, and where in its ring: rows over a quantized store and
-// a store of rings. It knows stores by their shapes; it moves no byte (copy_overflow.cpp does), and knows no cache.
+// a store of rings. It knows stores by their shapes; it moves no byte (overflow.cpp does), and knows no cache.
 #pragma once
 
 #include <atomic>
@@ -35,6 +35,7 @@ class Tail {
   static Status create(Stores::Ref quantized, Stores::Ref rings, const TailShape &shape, const float *head_scales,
                        std::unique_ptr<Tail> &out) noexcept;
   Tail() noexcept = default;
+  ~Tail();
   Tail(const Tail &) = delete;
   Tail &operator=(const Tail &) = delete;
 

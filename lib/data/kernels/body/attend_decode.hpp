@@ -10,18 +10,18 @@ namespace {
 namespace attention {
 
 // Where the scales of a CHANNEL group lie: with the group's tokens, a share with each.
-struct ChannelScales {
+struct ChannelPlace {
   std::uint32_t tokens;  // of a group
   std::uint32_t share;   // bytes
   std::int64_t stride;   // from one token's share to the next
 };
 
-inline ChannelScales channel_scales(const PoolElements &plane, std::uint32_t row_dim, std::uint32_t block_tokens) {
-  const std::uint32_t tokens = block_tokens < kGroup ? block_tokens : kGroup;
-  return {tokens, row_dim * 4 / tokens, plane.scales.token_stride};
+inline ChannelPlace channel_place(const PoolElements &plane, std::uint32_t block_tokens) {
+  return {channel_tokens_of(block_tokens), static_cast<std::uint32_t>(plane.scales.head_stride),
+          plane.scales.token_stride};
 }
 
-inline std::uint32_t channel_pair(const unsigned char *first_share, const ChannelScales &where, std::uint32_t element) {
+inline std::uint32_t channel_pair(const unsigned char *first_share, const ChannelPlace &where, std::uint32_t element) {
   std::uint32_t pair = 0;
   for (std::uint32_t i = 0; i < 4; ++i) {
     const std::uint32_t at = element * 4 + i;
@@ -39,7 +39,7 @@ struct DecodedRows {
 struct RowCode {
   RowFormat format;
   std::uint32_t dim;
-  ChannelScales channel;
+  ChannelPlace channel;
 };
 
 // `group_token`: which one of its CHANNEL group the token is.

@@ -11,7 +11,8 @@ namespace attention {
 
 enum class Order : std::uint32_t { kNatural, kSplit, kBf16 };  // kSplit: even elements of a chunk, then the odd ones
 
-// A format as the scores and the values read it. An element is kUnit times what load() says.
+// A format as the scores and the values read it. An element is the loops' key_unit or value_unit times what load()
+// says.
 template <Pair (*kLoad)(const unsigned char *), std::uint32_t kBits, Order kOrderOf>
 struct FloatElements {
   static constexpr Order kOrder = kOrderOf;

@@ -86,8 +86,8 @@ void prepare_queries(Pass &pass, Order order) {
 PartWork work_of(const AttendArguments &a, const AttendPart &part, std::uint32_t rows) {
   return {&part,
           choose_loops(part, a, rows),
-          {part.keys.format, a.key_dim, channel_scales(part.keys, a.key_dim, part.block_tokens)},
-          {part.values.format, a.value_dim, channel_scales(part.values, part.value_row_dim, part.block_tokens)},
+          {part.keys.format, a.key_dim, channel_place(part.keys, part.block_tokens)},
+          {part.values.format, a.value_dim, channel_place(part.values, part.block_tokens)},
           a.key_dim * bits_of(part.keys.format.dtype) / 8,
           a.value_dim * bits_of(part.values.format.dtype) / 8};
 }

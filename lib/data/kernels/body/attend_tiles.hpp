@@ -63,7 +63,7 @@ const unsigned char *const *decode_rows(DecodedRows &to, const Pass &pass, const
 
 // Group by group: each has scales of its own.
 void score_channels(Pass &pass, const Tile &tile, const PartWork &work, ScoreWork score_work) {
-  const ChannelScales &where = work.key_code.channel;
+  const ChannelPlace &where = work.key_code.channel;
   const float *query = reinterpret_cast<const float *>(pass.query);
   const std::uint32_t slots = pass.keys.slots();
   auto *scales = reinterpret_cast<unsigned char *>(pass.channel_scales);

@@ -116,7 +116,7 @@ void move_group(const Stretch &s, std::uint32_t done, std::uint32_t tokens, std:
 
 template <class E, bool kWrite>
 void move_channels(const Stretch &s) noexcept {
-  const std::uint32_t group_tokens = s.block_tokens < kMostGroupTokens ? s.block_tokens : kMostGroupTokens;
+  const std::uint32_t group_tokens = channel_tokens_of(s.block_tokens);
   for (std::uint32_t done = 0; done < s.num_tokens;) {
     const std::uint32_t at = s.first_token + done, left = s.num_tokens - done, room = group_tokens - at % group_tokens;
     const std::uint32_t tokens = left < room ? left : room;

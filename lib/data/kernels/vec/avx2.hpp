@@ -22,7 +22,6 @@ inline Floats load(const float *from) noexcept { return _mm256_loadu_ps(from); }
 inline Floats load_bf16(const std::uint16_t *from) noexcept {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(load_halves(from)), 16));
 }
-inline Floats load_f16(const std::uint16_t *from) noexcept { return _mm256_cvtph_ps(load_halves(from)); }
 inline void store(float *to, Floats x) noexcept { _mm256_storeu_ps(to, x); }
 inline __m256i bf16_bits(Floats x) noexcept {  // in the lower half of each lane
   const __m256i bits = _mm256_castps_si256(x);
@@ -48,7 +47,6 @@ inline Floats multiply_add(Floats a, Floats b, Floats c) noexcept { return _mm25
 inline Floats larger(Floats a, Floats b) noexcept { return _mm256_max_ps(a, b); }
 inline Floats smaller(Floats a, Floats b) noexcept { return _mm256_min_ps(a, b); }
 inline Floats absolute(Floats x) noexcept { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), x); }
-inline Floats nan_to_zero(Floats x) noexcept { return _mm256_and_ps(x, _mm256_cmp_ps(x, x, _CMP_ORD_Q)); }
 
 inline float sum_of(Floats x) noexcept {
   const __m128 four = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));

@@ -22,7 +22,6 @@ inline Floats load(const float *from) noexcept { return _mm512_loadu_ps(from); }
 inline Floats load_bf16(const std::uint16_t *from) noexcept {
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(load_halves(from)), 16));
 }
-inline Floats load_f16(const std::uint16_t *from) noexcept { return _mm512_cvtph_ps(load_halves(from)); }
 inline void store(float *to, Floats x) noexcept { _mm512_storeu_ps(to, x); }
 // Not VCVTNEPS2BF16: that one takes subnormals for zero.
 inline void store_bf16(std::uint16_t *to, Floats x) noexcept {
@@ -44,7 +43,6 @@ inline Floats multiply_add(Floats a, Floats b, Floats c) noexcept { return _mm51
 inline Floats larger(Floats a, Floats b) noexcept { return _mm512_max_ps(a, b); }
 inline Floats smaller(Floats a, Floats b) noexcept { return _mm512_min_ps(a, b); }
 inline Floats absolute(Floats x) noexcept { return _mm512_abs_ps(x); }
-inline Floats nan_to_zero(Floats x) noexcept { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, x, _CMP_ORD_Q), x); }
 
 inline float sum_of(Floats x) noexcept { return _mm512_reduce_add_ps(x); }
 inline float largest_of(Floats x) noexcept { return _mm512_reduce_max_ps(x); }

@@ -19,9 +19,6 @@ inline Floats load(const float *from) noexcept { return vld1q_f32(from); }
 inline Floats load_bf16(const std::uint16_t *from) noexcept {
   return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(from), 16));
 }
-inline Floats load_f16(const std::uint16_t *from) noexcept {
-  return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(from)));
-}
 inline void store(float *to, Floats x) noexcept { vst1q_f32(to, x); }
 inline void store_bf16(std::uint16_t *to, Floats x) noexcept {
   const uint32x4_t bits = vreinterpretq_u32_f32(x), even = vandq_u32(vshrq_n_u32(bits, 16), vdupq_n_u32(1));
@@ -38,9 +35,6 @@ inline Floats multiply_add(Floats a, Floats b, Floats c) noexcept { return vfmaq
 inline Floats larger(Floats a, Floats b) noexcept { return vbslq_f32(vcgtq_f32(a, b), a, b); }
 inline Floats smaller(Floats a, Floats b) noexcept { return vbslq_f32(vcltq_f32(a, b), a, b); }
 inline Floats absolute(Floats x) noexcept { return vabsq_f32(x); }
-inline Floats nan_to_zero(Floats x) noexcept {
-  return vreinterpretq_f32_u32(vandq_u32(vreinterpretq_u32_f32(x), vceqq_f32(x, x)));
-}
 
 inline float sum_of(Floats x) noexcept { return vaddvq_f32(x); }
 inline float largest_of(Floats x) noexcept { return vmaxvq_f32(x); }

@@ -15,7 +15,6 @@ inline Floats splat(float x) noexcept { return x; }
 
 inline Floats load(const float *from) noexcept { return *from; }
 inline Floats load_bf16(const std::uint16_t *from) noexcept { return float_of_bf16(*from); }
-inline Floats load_f16(const std::uint16_t *from) noexcept { return float_of_f16(*from); }
 inline void store(float *to, Floats x) noexcept { *to = x; }
 inline void store_bf16(std::uint16_t *to, Floats x) noexcept { *to = bf16_of_float(x); }
 inline void store_f16(std::uint16_t *to, Floats x) noexcept { *to = f16_of_float(x); }
@@ -28,7 +27,6 @@ inline Floats multiply_add(Floats a, Floats b, Floats c) noexcept { return a * b
 inline Floats larger(Floats a, Floats b) noexcept { return a > b ? a : b; }
 inline Floats smaller(Floats a, Floats b) noexcept { return a < b ? a : b; }
 inline Floats absolute(Floats x) noexcept { return float_of_bits(bits_of_float(x) & 0x7fffffffu); }
-inline Floats nan_to_zero(Floats x) noexcept { return x == x ? x : 0.0f; }
 
 inline float sum_of(Floats x) noexcept { return x; }
 inline float largest_of(Floats x) noexcept { return x; }   // of numbers
