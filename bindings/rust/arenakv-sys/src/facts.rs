@@ -69,8 +69,16 @@ fn in_rust(c_type: &str) -> String {
         return format!("*{} {}", if constant { "const" } else { "mut" }, in_rust(inner));
     }
     let plain = [
-        ("int32_t", "i32"), ("uint32_t", "u32"), ("int64_t", "i64"), ("uint64_t", "u64"), ("uint16_t", "u16"),
-        ("uint8_t", "u8"), ("size_t", "usize"), ("float", "f32"), ("double", "f64"), ("char", "c_char"),
+        ("int32_t", "i32"),
+        ("uint32_t", "u32"),
+        ("int64_t", "i64"),
+        ("uint64_t", "u64"),
+        ("uint16_t", "u16"),
+        ("uint8_t", "u8"),
+        ("size_t", "usize"),
+        ("float", "f32"),
+        ("double", "f64"),
+        ("char", "c_char"),
         ("void", "c_void"),
     ];
     plain.iter().find(|(c, _)| *c == text).map_or(text, |(_, rust)| rust).into()
@@ -98,14 +106,21 @@ fn every_struct_has_the_compiler_s_sizes_offsets_and_types() {
     for declared in declared() {
         for one in declared.structs {
             let fact = &golden["structs"][one.name];
-            assert_eq!((fact["size"].as_u64(), fact["align"].as_u64()),
-                (Some(one.size as u64), Some(one.align as u64)), "{}", one.name);
+            assert_eq!(
+                (fact["size"].as_u64(), fact["align"].as_u64()),
+                (Some(one.size as u64), Some(one.align as u64)),
+                "{}",
+                one.name
+            );
             assert_eq!(fact["fields"].as_object().map(|fields| fields.len()), Some(one.fields.len()), "{}", one.name);
             for field in one.fields {
                 let told = &fact["fields"][field.name];
                 let name = format!("{}.{}", one.name, field.name);
-                assert_eq!((told["offset"].as_u64(), told["size"].as_u64()),
-                    (Some(field.offset as u64), Some(field.size as u64)), "{name}");
+                assert_eq!(
+                    (told["offset"].as_u64(), told["size"].as_u64()),
+                    (Some(field.offset as u64), Some(field.size as u64)),
+                    "{name}"
+                );
                 assert_eq!(squeezed(&in_rust(told["type"].as_str().unwrap())), squeezed(field.is), "{name}");
             }
             seen.push(String::from(one.name));
@@ -138,8 +153,12 @@ fn every_function_has_the_header_s_types() {
     for declared in declared() {
         for one in declared.functions {
             let fact = &golden["functions"][one.name];
-            let told: Vec<String> = fact["parameters"].as_array().expect(one.name).iter()
-                .map(|parameter| squeezed(&in_rust(parameter.as_str().unwrap()))).collect();
+            let told: Vec<String> = fact["parameters"]
+                .as_array()
+                .expect(one.name)
+                .iter()
+                .map(|parameter| squeezed(&in_rust(parameter.as_str().unwrap())))
+                .collect();
             let here: Vec<String> = one.parameters.iter().map(|parameter| squeezed(parameter)).collect();
             assert_eq!(told, here, "{}", one.name);
             assert_eq!(squeezed(&in_rust(fact["returns"].as_str().unwrap())), squeezed(one.returns), "{}", one.name);

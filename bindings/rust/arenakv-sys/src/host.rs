@@ -46,5 +46,4 @@ bindings! {
 }
 
 /// Receives one line of text.
-pub type akv_log_function =
-    Option<unsafe extern "C" fn(context: *mut c_void, level: u32, message: *const c_char)>;
+pub type akv_log_function = Option<unsafe extern "C" fn(context: *mut c_void, level: u32, message: *const c_char)>;
