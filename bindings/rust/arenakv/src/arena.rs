@@ -103,6 +103,14 @@ impl PagePool {
         })
     }
 
+    /// End it now, with everything in it. `Busy` while tickets are open.
+    ///
+    /// # Safety
+    /// No slice of bytes of this pool is alive: its memory is unmapped.
+    pub unsafe fn close(&self) -> Result<()> {
+        self.owner.close()
+    }
+
     pub fn state(&self) -> Result<PagePoolState> {
         let mut state = PagePoolState::INIT;
         check(unsafe { sys::akv_page_pool_read_state(self.as_raw(), &mut state) })?;
@@ -192,6 +200,11 @@ pub struct Pages {
 }
 
 impl Pages {
+    /// The C handles, for `arenakv_sys`.
+    pub fn as_raw(&self) -> &[u64] {
+        &self.pages
+    }
+
     /// What is in each, as it was handed out.
     pub fn contents(&self) -> &[Content] {
         &self.contents

@@ -221,8 +221,9 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
+/// The result of a call of [`arenakv::sys`](crate::sys) that answers a status; this thread's next call may be no other.
 #[inline]
-pub(crate) fn check(status: i32) -> Result<()> {
+pub fn check(status: i32) -> Result<()> {
     if status == sys::AKV_OK {
         Ok(())
     } else {

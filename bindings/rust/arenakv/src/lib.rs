@@ -39,7 +39,7 @@ pub use cache::*;
 pub use choices::*;
 pub use copy::copy_records;
 pub use data::{Span, SpanMut, TokenData, TokenDataMut};
-pub use error::{Error, Result, Status};
+pub use error::{check, Error, Result, Status};
 pub use geometry::{blocks_for, LayerGroup, Plane, Sizes};
 pub use handle::{LeaseId, PinId, PlanId, SequenceId, Ticket};
 pub use holds::*;

@@ -92,7 +92,7 @@ impl Batch<'_> {
 
 impl Tables<'_> {
     #[inline]
-    fn to_raw(&mut self, num_sequences: usize) -> Result<sys::akv_tables> {
+    fn raw_over(&mut self, num_sequences: usize) -> Result<sys::akv_tables> {
         let mut sequences = usize::MAX;
         for list in [&self.query_start_loc, &self.kv_indptr] {
             sequences = sequences.min(list.as_ref().map_or(usize::MAX, |list| list.len().saturating_sub(1)));
@@ -169,7 +169,7 @@ impl Cache {
         let status = match tables {
             None => unsafe { sys::akv_sequence_append_batch(self.as_raw(), &raw, std::ptr::null(), &mut plan) },
             Some(tables) => {
-                let tables = tables.to_raw(batch.sequences.len())?;
+                let tables = tables.raw_over(batch.sequences.len())?;
                 unsafe { sys::akv_sequence_append_batch(self.as_raw(), &raw, &tables, &mut plan) }
             }
         };
@@ -179,7 +179,7 @@ impl Cache {
 
     /// Write tables without growing.
     pub fn read_tables(&self, batch: &Batch<'_>, tables: &mut Tables<'_>) -> Result<()> {
-        let (raw, tables) = (batch.to_raw()?, tables.to_raw(batch.sequences.len())?);
+        let (raw, tables) = (batch.to_raw()?, tables.raw_over(batch.sequences.len())?);
         check(unsafe { sys::akv_sequence_read_tables(self.as_raw(), &raw, &tables) })
     }
 
