@@ -215,7 +215,10 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(out)
+        let Detail { status, message, row, needed, available } = &*self.0;
+        let mut fields = out.debug_struct("Error");
+        fields.field("status", status).field("message", message).field("row", row);
+        fields.field("needed", needed).field("available", available).finish()
     }
 }
 
