@@ -2,8 +2,8 @@
 use arenakv::{Cache, CacheConfig, Prompt, SequenceOptions};
 
 fn main() -> arenakv::Result<()> {
-    let cache = Cache::create(&CacheConfig { num_blocks: 64, block_tokens: 16, ..Default::default() })?;
-    let create = |tokens: &[i32]| cache.create_sequence(&Prompt::new(tokens), &SequenceOptions::default());
+    let cache = Cache::new(&CacheConfig { num_blocks: 64, block_tokens: 16, ..Default::default() })?;
+    let create = |tokens: &[i32]| cache.create(&Prompt::new(tokens), &SequenceOptions::default());
     let system: Vec<i32> = (1000..1040).collect(); // token ids: a system prompt of 40 tokens
 
     let mut first = create(&[&system[..], &[7, 8, 9]].concat())?;

@@ -47,15 +47,15 @@ pub struct PagePool {
 }
 
 impl PagePool {
-    pub fn create(config: &PagePoolConfig) -> Result<PagePool> {
-        unsafe { PagePool::create_over(config, std::ptr::null_mut(), 0, false) }
+    pub fn new(config: &PagePoolConfig) -> Result<PagePool> {
+        unsafe { PagePool::over(config, std::ptr::null_mut(), 0, false) }
     }
 
     /// A pool over memory of yours (null: the library's). `dirty`: it is not all zeroes.
     ///
     /// # Safety
     /// The memory is there for as long as the pool, and nobody else's.
-    pub unsafe fn create_over(
+    pub unsafe fn over(
         config: &PagePoolConfig,
         memory: *mut c_void,
         memory_bytes: u64,
@@ -265,7 +265,7 @@ impl Tensor {
 ///
 /// ```
 /// # use arenakv::*;
-/// let pool = PagePool::create(&PagePoolConfig { page_bytes: 4096, num_pages: 4, ..Default::default() })?;
+/// let pool = PagePool::new(&PagePoolConfig { page_bytes: 4096, num_pages: 4, ..Default::default() })?;
 /// let mut arena = pool.arena_create(7)?;
 /// let (keys, content) = arena.tensor_create(1024)?;
 /// assert_eq!(content, Content::Zero);

@@ -68,8 +68,8 @@ impl<'b> Attention<'b> {
     /// ```
     /// # use arenakv::*;
     /// # let groups = vec![LayerGroup::keys_and_values(1, 1, 2, Dtype::F32)];
-    /// # let cache = Cache::create(&CacheConfig { groups, ..Default::default() })?;
-    /// # let mut store = Store::create(&cache, &StoreConfig::default())?;
+    /// # let cache = Cache::new(&CacheConfig { groups, ..Default::default() })?;
+    /// # let mut store = Store::new(&cache, &StoreConfig::default())?;
     /// let (keys, values) = ([1.0f32, 0.0], [3.0f32, 4.0]);
     /// store.copy_write_tokens(0, &[16], &[TokenData::new(0, &keys), TokenData::new(1, &values)])?;
     /// let (query, mut out) = ([1.0f32, 1.0], [0.0f32; 2]);

@@ -85,8 +85,8 @@ impl CacheConfig {
 ///
 /// ```
 /// use arenakv::{Cache, CacheConfig, Prompt};
-/// let cache = Cache::create(&CacheConfig { num_blocks: 64, ..Default::default() })?;
-/// let created = cache.create_sequence(&Prompt::new(&[1, 2, 3]), &Default::default())?;
+/// let cache = Cache::new(&CacheConfig { num_blocks: 64, ..Default::default() })?;
+/// let created = cache.create(&Prompt::new(&[1, 2, 3]), &Default::default())?;
 /// assert_eq!(created.sequence.blocks()?, [1]);
 /// cache.audit_all()?;
 /// # Ok::<(), arenakv::Error>(())
@@ -97,7 +97,7 @@ pub struct Cache {
 }
 
 impl Cache {
-    pub fn create(config: &CacheConfig) -> Result<Cache> {
+    pub fn new(config: &CacheConfig) -> Result<Cache> {
         config.with_raw(|raw| Ok(Cache { owner: Owner::create(|out| unsafe { sys::akv_cache_create(raw, out) })? }))?
     }
 
@@ -173,7 +173,7 @@ impl Cache {
     }
 
     /// One number (`AKV_BLOCK_*`) for each block, the null block first.
-    pub fn block_states(&self) -> Result<Vec<u8>> {
+    pub fn read_block_map(&self) -> Result<Vec<u8>> {
         let mut map = vec![0; self.state()?.num_blocks as usize + 1];
         let count = count_of(map.len(), "map")?;
         check(unsafe { sys::akv_cache_read_block_map(self.as_raw(), map.as_mut_ptr(), count) })?;

@@ -131,8 +131,8 @@ statuses! {
 ///
 /// ```
 /// use arenakv::{Cache, CacheConfig, Prompt, Status};
-/// let cache = Cache::create(&CacheConfig { num_blocks: 4, ..Default::default() })?;
-/// let error = cache.create_sequence(&Prompt::new(&[1; 100]), &Default::default()).unwrap_err();
+/// let cache = Cache::new(&CacheConfig { num_blocks: 4, ..Default::default() })?;
+/// let error = cache.create(&Prompt::new(&[1; 100]), &Default::default()).unwrap_err();
 /// assert_eq!(error.status(), Status::NoBlocks);
 /// assert_eq!((error.needed(), error.available()), (7, 4));
 /// # Ok::<(), arenakv::Error>(())

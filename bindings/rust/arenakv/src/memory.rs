@@ -31,7 +31,7 @@ pub struct Tracker {
 
 impl Tracker {
     /// `max_records` 0: 4096.
-    pub fn create(max_records: u32) -> Result<Tracker> {
+    pub fn new(max_records: u32) -> Result<Tracker> {
         let config = sys::akv_tracker_config { max_records, ..sys::akv_tracker_config::INIT };
         Ok(Tracker { owner: Owner::create(|out| unsafe { sys::akv_tracker_create(&config, out) })? })
     }

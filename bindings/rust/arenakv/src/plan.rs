@@ -13,8 +13,8 @@ pub use arenakv_sys::akv_plan_record as PlanRecord;
 ///
 /// ```
 /// # use arenakv::*;
-/// let cache = Cache::create(&CacheConfig { block_tokens: 4, ..Default::default() })?;
-/// let mut parent = cache.create_sequence(&Prompt::new(&[1, 2, 3]), &Default::default())?.sequence;
+/// let cache = Cache::new(&CacheConfig { block_tokens: 4, ..Default::default() })?;
+/// let mut parent = cache.create(&Prompt::new(&[1, 2, 3]), &Default::default())?.sequence;
 /// parent.commit(3, None)?;
 /// let mut child = parent.fork(None, &Default::default())?;
 /// let mut plan = child.append(&[4])?.expect("its last block is shared");

@@ -39,7 +39,7 @@ impl<'a> Prompt<'a> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SequenceOptions {
     pub flags: SequenceFlags,
-    /// Yours, for [`Cache::find_sequence`]; unique among live sequences; 0: none.
+    /// Yours, for [`Cache::find`]; unique among live sequences; 0: none.
     pub request_id: u64,
     /// Yours, for [`Cache::drop_owner`]; 0: none.
     pub owner: u64,
@@ -182,14 +182,14 @@ pub struct Sequence {
 
 impl Cache {
     /// Create a sequence for a prompt: share what is cached, take blocks for the rest.
-    pub fn create_sequence(&self, prompt: &Prompt<'_>, options: &SequenceOptions) -> Result<Created> {
+    pub fn create(&self, prompt: &Prompt<'_>, options: &SequenceOptions) -> Result<Created> {
         let mut created = sys::akv_created::INIT;
         let (prompt, options) = (prompt.to_raw()?, options.to_raw());
         check(unsafe { sys::akv_sequence_create(self.as_raw(), &prompt, &options, &mut created) })?;
         Ok(Created::from_raw(self, &created))
     }
 
-    /// Would [`Cache::create_sequence`] with these arguments succeed?
+    /// Would [`Cache::create`] with these arguments succeed?
     pub fn can_allocate(&self, prompt: &Prompt<'_>, options: &SequenceOptions) -> Result<Room> {
         let mut room = sys::akv_room::INIT;
         let (prompt, options) = (prompt.to_raw()?, options.to_raw());
@@ -198,13 +198,13 @@ impl Cache {
     }
 
     /// The live sequence with this request id.
-    pub fn find_sequence(&self, request_id: u64) -> Result<SequenceId> {
+    pub fn find(&self, request_id: u64) -> Result<SequenceId> {
         let mut id = 0;
         check(unsafe { sys::akv_sequence_find(self.as_raw(), request_id, &mut id) })?;
         Ok(SequenceId::from_raw(id))
     }
 
-    /// Own a sequence that is known by its id, of [`Sequence::into_id`] or [`Cache::find_sequence`]. Not checked here: a
+    /// Own a sequence that is known by its id, of [`Sequence::into_id`] or [`Cache::find`]. Not checked here: a
     /// stale one is `BadHandle` where it is used.
     pub fn sequence(&self, id: SequenceId) -> Sequence {
         Sequence { cache: self.clone(), id, one_caller: PhantomData }
@@ -364,7 +364,7 @@ impl Sequence {
     }
 
     /// Lease the blocks of its first `num_tokens` tokens: whatever happens to it, they are not handed out again.
-    pub fn lease(&mut self, num_tokens: u32, owner: u64) -> Result<Lease> {
+    pub fn lease_acquire(&mut self, num_tokens: u32, owner: u64) -> Result<Lease> {
         let (mut lease, mut wait) = (0, 0);
         check(unsafe {
             sys::akv_lease_acquire(self.raw(), self.id.as_raw(), num_tokens, owner, &mut lease, &mut wait)

@@ -25,9 +25,9 @@ pub struct Batch<'a> {
 ///
 /// ```
 /// # use arenakv::*;
-/// # let cache = Cache::create(&CacheConfig { block_tokens: 4, ..Default::default() })?;
-/// # let one = cache.create_sequence(&Prompt::new(&[1, 2, 3]), &Default::default())?.sequence;
-/// # let other = cache.create_sequence(&Prompt::new(&[7; 5]), &Default::default())?.sequence;
+/// # let cache = Cache::new(&CacheConfig { block_tokens: 4, ..Default::default() })?;
+/// # let one = cache.create(&Prompt::new(&[1, 2, 3]), &Default::default())?.sequence;
+/// # let other = cache.create(&Prompt::new(&[7; 5]), &Default::default())?.sequence;
 /// let (mut slots, mut lengths) = ([0i64; 2], [0i32; 2]);
 /// let mut tables =
 ///     Tables { slot_mapping: Some(&mut slots), seq_lens: Some(&mut lengths), num_rows: 2, ..Default::default() };

@@ -54,8 +54,8 @@ pub(crate) struct StoreCore {
 /// ```
 /// # use arenakv::*;
 /// let groups = vec![LayerGroup::keys_and_values(2, 1, 4, Dtype::F32)];
-/// let cache = Cache::create(&CacheConfig { num_blocks: 4, groups, ..Default::default() })?;
-/// let mut store = Store::create(&cache, &StoreConfig::default())?;
+/// let cache = Cache::new(&CacheConfig { num_blocks: 4, groups, ..Default::default() })?;
+/// let mut store = Store::new(&cache, &StoreConfig::default())?;
 /// let keys = [1.0f32, 2.0, 3.0, 4.0];
 /// store.copy_write_tokens(1, &[16], &[TokenData::new(0, &keys)])?; // layer 1, slot 16: block 1, token 0
 /// let view = store.view(1, 0)?;
@@ -68,8 +68,8 @@ pub(crate) struct StoreCore {
 ///
 /// ```compile_fail
 /// # use arenakv::*;
-/// # let cache = Cache::create(&CacheConfig::default()).unwrap();
-/// # let mut store = Store::create(&cache, &StoreConfig::default()).unwrap();
+/// # let cache = Cache::new(&CacheConfig::default()).unwrap();
+/// # let mut store = Store::new(&cache, &StoreConfig::default()).unwrap();
 /// let view = store.view(0, 0).unwrap();
 /// store.copy_zero(&[1]).unwrap();
 /// println!("{:?}", view.get::<u16>(&[1, 0, 0, 0]));
@@ -110,8 +110,8 @@ impl StoreConfig {
 
 impl Store {
     /// A store of the library's memory, which starts as zeroes.
-    pub fn create(cache: &Cache, config: &StoreConfig) -> Result<Store> {
-        unsafe { Store::create_over(cache, config, &[]) }
+    pub fn new(cache: &Cache, config: &StoreConfig) -> Result<Store> {
+        unsafe { Store::over(cache, config, &[]) }
     }
 
     /// A store over memory of yours: a region for each stored layer and plane, planes innermost.
@@ -119,7 +119,7 @@ impl Store {
     /// # Safety
     /// The regions are memory that lives as long as the store, and nobody else reads or writes it while calls of this
     /// crate may.
-    pub unsafe fn create_over(cache: &Cache, config: &StoreConfig, regions: &[Region]) -> Result<Store> {
+    pub unsafe fn over(cache: &Cache, config: &StoreConfig, regions: &[Region]) -> Result<Store> {
         let planes = cache.group(0)?.planes;
         let owner = config.with_raw(regions, |raw| {
             Owner::create_over(config.outlived(), |out| unsafe { sys::akv_store_create(cache.as_raw(), raw, out) })

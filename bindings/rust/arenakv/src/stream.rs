@@ -34,7 +34,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    pub fn create(config: &StreamConfig) -> Result<Stream> {
+    pub fn new(config: &StreamConfig) -> Result<Stream> {
         let raw = sys::akv_stream_config {
             num_workers: config.num_workers,
             queue_items: config.queue_items,
@@ -104,9 +104,9 @@ impl Stream {
     /// ```
     /// # use arenakv::*;
     /// # let groups = vec![LayerGroup::keys_and_values(1, 1, 4, Dtype::F32)];
-    /// # let cache = Cache::create(&CacheConfig { groups, ..Default::default() })?;
-    /// # let mut store = Store::create(&cache, &StoreConfig::default())?;
-    /// let stream = Stream::create(&StreamConfig { num_workers: 1, ..Default::default() })?;
+    /// # let cache = Cache::new(&CacheConfig { groups, ..Default::default() })?;
+    /// # let mut store = Store::new(&cache, &StoreConfig::default())?;
+    /// let stream = Stream::new(&StreamConfig { num_workers: 1, ..Default::default() })?;
     /// let (keys, mut back) = ([1.5f32; 4], [0.0f32; 4]);
     /// stream.scope(|scope| -> Result<()> {
     ///     let store = scope.store(&mut store);

@@ -40,7 +40,7 @@ pub struct Residence {
 
 impl Pager {
     /// For one cache, and all shards of its blocks and of its swap blocks.
-    pub fn create(cache: &Cache, stores: &[&Store]) -> Result<Pager> {
+    pub fn new(cache: &Cache, stores: &[&Store]) -> Result<Pager> {
         let stores: Vec<_> = stores.iter().map(|store| store.as_raw()).collect();
         let config = sys::akv_pager_config {
             num_stores: count_of(stores.len(), "stores")?,
@@ -127,7 +127,7 @@ impl TailConfig {
     }
 }
 
-/// A row of a tail: the last tokens of one sequence. The tail closes it with [`Tail::row_close`], or when it ends.
+/// A row of a tail: the last tokens of one sequence. The tail closes it with [`Tail::close_row`], or when it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TailRow(u64);
 
@@ -170,7 +170,7 @@ impl Overflow<'_> {
 
 impl Tail {
     /// Make the tail of a quantized store, and the full-precision store of its rows. Both stores live as long as it.
-    pub fn create(store: &Store, config: &TailConfig, of_store: &StoreConfig) -> Result<(Tail, Store)> {
+    pub fn new(store: &Store, config: &TailConfig, of_store: &StoreConfig) -> Result<(Tail, Store)> {
         let core = &store.core;
         config.with_raw(core, |raw| {
             let mut outlived = of_store.outlived();
@@ -212,14 +212,14 @@ impl Tail {
     }
 
     /// Open a row for a sequence whose first `stored_tokens` tokens, whole blocks, are in the quantized store.
-    pub fn row_open(&mut self, stored_tokens: u32) -> Result<TailRow> {
+    pub fn open_row(&mut self, stored_tokens: u32) -> Result<TailRow> {
         let mut row = 0;
         check(unsafe { sys::akv_tail_open(self.owner.raw(), stored_tokens, &mut row) })?;
         Ok(TailRow(row))
     }
 
     /// Close a row: what is in its ring is given up.
-    pub fn row_close(&mut self, row: TailRow) -> Result<()> {
+    pub fn close_row(&mut self, row: TailRow) -> Result<()> {
         check(unsafe { sys::akv_tail_close(self.owner.raw(), row.0) })
     }
 

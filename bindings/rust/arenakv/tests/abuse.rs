@@ -12,11 +12,11 @@ fn config() -> CacheConfig {
 }
 
 fn cache() -> Cache {
-    Cache::create(&config()).unwrap()
+    Cache::new(&config()).unwrap()
 }
 
 fn create(cache: &Cache, tokens: &[i32]) -> Created {
-    cache.create_sequence(&Prompt::new(tokens), &Default::default()).unwrap()
+    cache.create(&Prompt::new(tokens), &Default::default()).unwrap()
 }
 
 fn status<T>(result: Result<T>) -> Option<Status> {
@@ -32,7 +32,7 @@ fn b6_a_stale_handle_is_an_error_and_changes_nothing() {
     assert_eq!(status(sequence.append(&[4])), Some(Status::BadHandle));
     assert_eq!(status(sequence.info()), Some(Status::BadHandle));
     let live = create(&cache, &[5; 8]).sequence;
-    let other = Cache::create(&config()).unwrap();
+    let other = Cache::new(&config()).unwrap();
     assert_eq!(status(other.sequence(live.id()).info()), Some(Status::BadHandle));
     assert_eq!(status(cache.plan(PlanId::from_raw(live.id().as_raw())).info()), Some(Status::WrongType));
     for made_up in [0, 1, u64::MAX, live.id().as_raw() ^ 1 << 40] {
@@ -49,16 +49,16 @@ fn b6_a_stale_handle_is_an_error_and_changes_nothing() {
 fn s1_whatever_comes_after_close_is_bad_handle() {
     let cache = cache();
     let mut sequence = create(&cache, &[1, 2, 3]).sequence;
-    let mut store = Store::create(&cache, &Default::default()).unwrap();
-    let mut stream = Stream::create(&Default::default()).unwrap();
-    let pool = PagePool::create(&Default::default()).unwrap();
+    let mut store = Store::new(&cache, &Default::default()).unwrap();
+    let mut stream = Stream::new(&Default::default()).unwrap();
+    let pool = PagePool::new(&Default::default()).unwrap();
     let mut arena = pool.arena_create(1).unwrap();
     let tensor = arena.tensor_create(100).unwrap().0;
     cache.close().unwrap();
     assert_eq!(status(cache.close()), Some(Status::BadHandle));
     assert_eq!(status(cache.state()), Some(Status::BadHandle));
     assert_eq!(status(sequence.append(&[4])), Some(Status::BadHandle));
-    assert_eq!(status(Store::create(&cache, &Default::default())), Some(Status::BadHandle));
+    assert_eq!(status(Store::new(&cache, &Default::default())), Some(Status::BadHandle));
     store.copy_zero(&[1]).expect("a store keeps the geometry, not the cache");
     store.close().unwrap();
     assert_eq!(status(store.view(0, 0)), Some(Status::BadHandle));
@@ -74,11 +74,11 @@ fn s1_whatever_comes_after_close_is_bad_handle() {
 
 #[test]
 fn things_end_in_any_order() {
-    let tracker = Tracker::create(0).unwrap();
+    let tracker = Tracker::new(0).unwrap();
     let first = cache();
     let created = create(&first, &[1, 2, 3]);
     let config = StoreConfig { tracker: Some(tracker.clone()), ..Default::default() };
-    let store = Store::create(&first, &config).unwrap();
+    let store = Store::new(&first, &config).unwrap();
     assert_eq!(status(tracker.close()), Some(Status::Busy), "a store records here");
     drop((first, config));
     assert_eq!(created.sequence.blocks().unwrap(), [1], "a sequence keeps its cache");
@@ -89,9 +89,9 @@ fn things_end_in_any_order() {
     let all = cache();
     let mut quantized = config_of(Format::I8);
     quantized.num_blocks = 8;
-    let small = Cache::create(&quantized).unwrap();
-    let mut store = Store::create(&small, &Default::default()).unwrap();
-    let (tail, rings) = Tail::create(&store, &Default::default(), &Default::default()).unwrap();
+    let small = Cache::new(&quantized).unwrap();
+    let mut store = Store::new(&small, &Default::default()).unwrap();
+    let (tail, rings) = Tail::new(&store, &Default::default(), &Default::default()).unwrap();
     assert_eq!(status(store.close()), Some(Status::Busy), "a tail is made of it");
     drop((rings, store));
     assert_eq!(tail.info().unwrap().open_rows, 0, "a tail keeps its stores");
@@ -121,7 +121,7 @@ fn a_plan_that_is_dropped_is_abandoned() {
 #[test]
 fn slices_that_are_too_short_are_refused_before_the_call() {
     let cache = cache();
-    let mut store = Store::create(&cache, &Default::default()).unwrap();
+    let mut store = Store::new(&cache, &Default::default()).unwrap();
     let short = [0.0f32; 15]; // 2 tokens of 2 heads of 4 elements are 16
     let error = store.copy_write_tokens(0, &[4, 5], &[TokenData::new(0, &short)]).unwrap_err();
     assert_eq!((error.status(), error.needed(), error.available()), (Status::BufferTooSmall, 64, 60));
@@ -176,20 +176,20 @@ fn numbers_that_a_caller_may_change_are_not_believed() {
 
 #[test]
 fn what_belongs_to_another_is_refused() {
-    let pool = PagePool::create(&Default::default()).unwrap();
+    let pool = PagePool::new(&Default::default()).unwrap();
     let (mut one, other) = (pool.arena_create(1).unwrap(), pool.arena_create(1).unwrap());
     let tensor = other.tensor_create(100).unwrap().0;
     assert_eq!(status(one.bytes_mut(tensor)), Some(Status::BadHandle));
 
     let cache = cache();
-    let mut store = Store::create(&cache, &Default::default()).unwrap();
-    let mut swap = Store::create(&cache, &StoreConfig { columns: Columns::SwapBlocks, ..Default::default() }).unwrap();
-    let mut pager = Pager::create(&cache, &[&store, &swap]).unwrap();
+    let mut store = Store::new(&cache, &Default::default()).unwrap();
+    let mut swap = Store::new(&cache, &StoreConfig { columns: Columns::SwapBlocks, ..Default::default() }).unwrap();
+    let mut pager = Pager::new(&cache, &[&store, &swap]).unwrap();
     let strange = pager.copy_make_resident(&[], None, &mut [&mut store]);
     assert_eq!(status(strange), Some(Status::InvalidArgument), "it would write to a store that others may look at");
     assert_eq!(pager.copy_make_resident(&[], None, &mut [&mut swap, &mut store]).unwrap().pending, 0);
 
-    let streams = [0, 0].map(|num_workers| Stream::create(&StreamConfig { num_workers, ..Default::default() }).unwrap());
+    let streams = [0, 0].map(|num_workers| Stream::new(&StreamConfig { num_workers, ..Default::default() }).unwrap());
     let crossed = streams[0].scope(|outer| {
         let store = outer.store(&mut store);
         streams[1].scope(|inner| inner.copy_zero(store, &[1])).unwrap()
@@ -200,8 +200,8 @@ fn what_belongs_to_another_is_refused() {
 #[test]
 fn a_scope_waits_for_its_work_even_under_a_panic() {
     let cache = cache();
-    let mut store = Store::create(&cache, &Default::default()).unwrap();
-    let stream = Stream::create(&StreamConfig { num_workers: 1, ..Default::default() }).unwrap();
+    let mut store = Store::new(&cache, &Default::default()).unwrap();
+    let stream = Stream::new(&StreamConfig { num_workers: 1, ..Default::default() }).unwrap();
     let (gate, ran) = (AtomicU32::new(0), AtomicU32::new(0));
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         stream.scope(|scope| {
@@ -226,7 +226,7 @@ fn a_scope_waits_for_its_work_even_under_a_panic() {
 
 #[test]
 fn a_function_of_a_stream_can_t_wait_for_itself() {
-    let stream = Stream::create(&StreamConfig { num_workers: 1, ..Default::default() }).unwrap();
+    let stream = Stream::new(&StreamConfig { num_workers: 1, ..Default::default() }).unwrap();
     let told = std::sync::Mutex::new(None);
     stream.scope(|scope| scope.call(|| *told.lock().unwrap() = status(stream.scope(|_| ())))).unwrap().unwrap();
     assert_eq!(*told.lock().unwrap(), Some(Status::Busy));
@@ -235,9 +235,9 @@ fn a_function_of_a_stream_can_t_wait_for_itself() {
 #[test]
 fn a_panic_in_a_callback_does_not_cross_c() {
     let cache = cache();
-    let mut store = Store::create(&cache, &Default::default()).unwrap();
+    let mut store = Store::new(&cache, &Default::default()).unwrap();
     assert_eq!(status(store.warm_up(|_, _| panic!("in progress"))), Some(Status::Callback));
-    let stream = Stream::create(&StreamConfig { num_workers: 1, ..Default::default() }).unwrap();
+    let stream = Stream::new(&StreamConfig { num_workers: 1, ..Default::default() }).unwrap();
     stream.scope(|scope| scope.call(|| panic!("in a worker"))).unwrap().unwrap();
     stream.wait(None, Duration::from_secs(60)).unwrap();
     set_log(Some((LogLevel::Info, Box::new(|_, _| panic!("in a log"))))).unwrap();
@@ -247,7 +247,7 @@ fn a_panic_in_a_callback_does_not_cross_c() {
 
 #[test]
 fn s3_many_threads_on_one_cache_and_on_one_sequence() {
-    let cache = Cache::create(&CacheConfig { num_blocks: 2048, max_sequences: 64, ..config() }).unwrap();
+    let cache = Cache::new(&CacheConfig { num_blocks: 2048, max_sequences: 64, ..config() }).unwrap();
     let contested = create(&cache, &[1]).sequence;
     let (id, appended) = (contested.id(), AtomicU32::new(0));
     std::thread::scope(|scope| {
@@ -280,7 +280,7 @@ extern "C" {
 fn a_child_of_fork_is_told_so() {
     let cache = cache();
     let sequence = create(&cache, &[1, 2, 3]).sequence;
-    let stream = Stream::create(&StreamConfig { num_workers: 1, ..Default::default() }).unwrap();
+    let stream = Stream::new(&StreamConfig { num_workers: 1, ..Default::default() }).unwrap();
     let child = unsafe { fork() };
     if child == 0 {
         let told = status(cache.state()) == Some(Status::Forked) && status(sequence.info()) == Some(Status::Forked);

@@ -8,8 +8,7 @@ const BLOCK: u32 = 4;
 
 fn cache_of(group: LayerGroup, num_swap_blocks: u32) -> Cache {
     let (num_blocks, groups) = (8, vec![group]);
-    Cache::create(&CacheConfig { num_blocks, block_tokens: BLOCK, num_swap_blocks, groups, ..Default::default() })
-        .unwrap()
+    Cache::new(&CacheConfig { num_blocks, block_tokens: BLOCK, num_swap_blocks, groups, ..Default::default() }).unwrap()
 }
 
 fn group(num_layers: u32) -> LayerGroup {
@@ -36,7 +35,7 @@ fn moved(store: &Store, kind: Moved) -> u64 {
 #[test]
 fn a4_views_slice_reshape_and_permute_without_a_copy() {
     let cache = cache_of(group(2), 0);
-    let mut store = Store::create(&cache, &Default::default()).unwrap();
+    let mut store = Store::new(&cache, &Default::default()).unwrap();
     let keys = numbers(2 * 64, 1);
     store.copy_write_tokens(1, &[4, 6], &[TokenData::new(0, &keys)]).unwrap();
     let view = store.view(1, 0).unwrap();
@@ -63,7 +62,7 @@ fn a4_views_slice_reshape_and_permute_without_a_copy() {
 fn a11_shards_and_strides_are_measured_as_the_library_does() {
     let cache = cache_of(group(2), 0);
     let config = StoreConfig { first_head: 1, num_heads: 1, layers: vec![1], ..Default::default() };
-    let mut shard = Store::create(&cache, &config).unwrap();
+    let mut shard = Store::new(&cache, &config).unwrap();
     let fused = numbers(2 * 200, 3); // keys of two tokens inside rows of 200 numbers
     shard.copy_write_tokens(1, &[4, 5], &[TokenData::new(0, &fused[40..272]).strides(800, 0)]).unwrap();
     let mut back = vec![0.0f32; 64];
@@ -77,12 +76,12 @@ fn a11_shards_and_strides_are_measured_as_the_library_does() {
 #[test]
 fn d5_codes_become_numbers_and_stores_of_other_formats_are_converted() {
     let full = cache_of(group(1), 0);
-    let mut exact = Store::create(&full, &Default::default()).unwrap();
+    let mut exact = Store::new(&full, &Default::default()).unwrap();
     for format in [Format::I8, Format::F8, Format::F8Token, Format::K8v4, Format::I4] {
         let mut quantized = group(1);
         quantized.choose(format, BLOCK).unwrap();
         let small = cache_of(quantized, 0);
-        let mut codes = Store::create(&small, &Default::default()).unwrap();
+        let mut codes = Store::new(&small, &Default::default()).unwrap();
         let packed = numbers(2 * 4 * 64, 5);
         codes.copy_scatter(&[Span::new(&[2], 0, 4, &packed).numbers(Dtype::F32)]).unwrap();
         let mut back = vec![0.0f32; packed.len()];
@@ -97,7 +96,7 @@ fn d5_codes_become_numbers_and_stores_of_other_formats_are_converted() {
     }
     let mut scaled = group(1);
     scaled.choose(Format::I8, BLOCK).unwrap();
-    let mut store = Store::create(&cache_of(scaled, 0), &Default::default()).unwrap();
+    let mut store = Store::new(&cache_of(scaled, 0), &Default::default()).unwrap();
     let (codes, scales) = ([7i8; 64], [0.5f32, 2.0]);
     let data = TokenData::new(0, &codes).scales(&scales);
     store.copy_write_tokens(0, &[4], &[data]).unwrap();
@@ -109,7 +108,7 @@ fn d5_codes_become_numbers_and_stores_of_other_formats_are_converted() {
 }
 
 fn filled(cache: &Cache, tokens: u32) -> (Store, Vec<f32>) {
-    let mut store = Store::create(cache, &Default::default()).unwrap();
+    let mut store = Store::new(cache, &Default::default()).unwrap();
     let packed = numbers(2 * tokens as usize * 64, 9);
     store.copy_scatter(&[Span::new(&[1, 2], 0, tokens, &packed)]).unwrap();
     (store, packed)
@@ -124,8 +123,11 @@ fn a12_attention_over_parts_is_that_over_the_whole() {
     let decode = |store: &Store, parts: &[(&[i32], u32)]| {
         let (mut out, mut sums) = (vec![0.0f32; 128], vec![0.0f32; 4]);
         let lengths: Vec<[u32; 1]> = parts.iter().map(|(_, length)| [*length]).collect();
-        let parts: Vec<_> =
-            parts.iter().zip(&lengths).map(|((table, _), length)| AttentionPart::new(store, *table, 2, length)).collect();
+        let parts: Vec<_> = parts
+            .iter()
+            .zip(&lengths)
+            .map(|((table, _), length)| AttentionPart::new(store, table, 2, length))
+            .collect();
         let rows = Rows { dtype: Dtype::F32, query: &query, out: &mut out, log_sums: Some(&mut sums) };
         attention.decode(rows, &parts).unwrap();
         (out, sums)
@@ -139,7 +141,11 @@ fn a12_attention_over_parts_is_that_over_the_whole() {
         })
         .collect();
     let weighted = (0..6).map(|token| scores[token] * values[token * 64 + 32 + 31]).sum::<f32>();
-    close_to(&[whole.0[127], whole.1[3]], &[weighted / scores.iter().sum::<f32>(), scores.iter().sum::<f32>().ln()], 1e-5);
+    close_to(
+        &[whole.0[127], whole.1[3]],
+        &[weighted / scores.iter().sum::<f32>(), scores.iter().sum::<f32>().ln()],
+        1e-5,
+    );
     let parts = decode(&store, &[(&[1], 4), (&[2], 2)]);
     close_to(&parts.0, &whole.0, 1e-6);
     let (first, last) = (decode(&store, &[(&[1], 4)]), decode(&store, &[(&[2], 2)]));
@@ -148,7 +154,7 @@ fn a12_attention_over_parts_is_that_over_the_whole() {
     attention_merge(halves, &mut merged, Some(&mut sums), 32, Dtype::F32).unwrap();
     close_to(&merged, &whole.0, 1e-5);
     close_to(&sums, &whole.1, 1e-5);
-    let stream = Stream::create(&StreamConfig { num_workers: 1, ..Default::default() }).unwrap();
+    let stream = Stream::new(&StreamConfig { num_workers: 1, ..Default::default() }).unwrap();
     let mut out = vec![0.0f32; 128];
     stream
         .scope(|scope| {
@@ -164,11 +170,11 @@ fn a12_attention_over_parts_is_that_over_the_whole() {
 #[test]
 fn d3_swap_on_a_stream_brings_every_byte_back() {
     let cache = cache_of(group(1), 4);
-    let created = cache.create_sequence(&Prompt::new(&[1, 2, 3, 4, 5, 6]), &Default::default()).unwrap();
+    let created = cache.create(&Prompt::new(&[1, 2, 3, 4, 5, 6]), &Default::default()).unwrap();
     let mut sequence = created.sequence;
     let (mut store, packed) = filled(&cache, 6);
-    let mut swap = Store::create(&cache, &StoreConfig { columns: Columns::SwapBlocks, ..Default::default() }).unwrap();
-    let stream = Stream::create(&StreamConfig { num_workers: 2, ..Default::default() }).unwrap();
+    let mut swap = Store::new(&cache, &StoreConfig { columns: Columns::SwapBlocks, ..Default::default() }).unwrap();
+    let stream = Stream::new(&StreamConfig { num_workers: 2, ..Default::default() }).unwrap();
     let ticket = cache.ticket_open().unwrap();
     sequence.commit(6, Some(ticket)).unwrap();
     stream.record_ticket(&cache, ticket).unwrap();
@@ -198,13 +204,13 @@ fn d3_swap_on_a_stream_brings_every_byte_back() {
 #[test]
 fn d4_the_pager_makes_room_and_brings_back() {
     let cache = cache_of(group(1), 8);
-    let mut store = Store::create(&cache, &Default::default()).unwrap();
-    let mut swap = Store::create(&cache, &StoreConfig { columns: Columns::SwapBlocks, ..Default::default() }).unwrap();
-    let mut pager = Pager::create(&cache, &[&store, &swap]).unwrap();
+    let mut store = Store::new(&cache, &Default::default()).unwrap();
+    let mut swap = Store::new(&cache, &StoreConfig { columns: Columns::SwapBlocks, ..Default::default() }).unwrap();
+    let mut pager = Pager::new(&cache, &[&store, &swap]).unwrap();
     let mut sequences = Vec::new();
     for first in [10, 20] {
         let tokens: Vec<i32> = (first..first + 16).collect();
-        let mut sequence = cache.create_sequence(&Prompt::new(&tokens), &Default::default()).unwrap().sequence;
+        let mut sequence = cache.create(&Prompt::new(&tokens), &Default::default()).unwrap().sequence;
         sequence.commit(16, None).unwrap();
         sequences.push(sequence);
     }
@@ -221,10 +227,10 @@ fn d5_two_tiers_keep_the_last_tokens_exactly() {
     let mut quantized = group(1);
     quantized.choose(Format::I8, BLOCK).unwrap();
     let cache = cache_of(quantized, 0);
-    let mut store = Store::create(&cache, &Default::default()).unwrap();
+    let mut store = Store::new(&cache, &Default::default()).unwrap();
     let config = TailConfig { dtype: Some(Dtype::F32), tail_tokens: 2, max_sequences: 2, ..Default::default() };
-    let (mut tail, mut rings) = Tail::create(&store, &config, &Default::default()).unwrap();
-    let row = tail.row_open(0).unwrap();
+    let (mut tail, mut rings) = Tail::new(&store, &config, &Default::default()).unwrap();
+    let row = tail.open_row(0).unwrap();
     let packed = numbers(6 * 64, 4);
     let mut slots = [0i64; 6];
     tail.read_slots(&[row; 6], &[0, 1, 2, 3, 4, 5], &mut slots).unwrap();
@@ -241,15 +247,15 @@ fn d5_two_tiers_keep_the_last_tokens_exactly() {
     let (mut table, mut stored) = (vec![0; ring as usize], [0]);
     tail.read_tables(&[row], &mut table, ring, &mut stored).unwrap();
     assert_eq!(stored, [4]);
-    tail.row_close(row).unwrap();
-    assert_eq!(tail.row_close(row).unwrap_err().status(), Status::BadHandle);
+    tail.close_row(row).unwrap();
+    assert_eq!(tail.close_row(row).unwrap_err().status(), Status::BadHandle);
 }
 
 #[test]
 fn e7_an_image_goes_through_a_file_into_another_cache() {
     let cache = cache_of(group(1), 0);
     let tokens = [1, 2, 3, 4, 5, 6];
-    let mut sequence = cache.create_sequence(&Prompt::new(&tokens), &Default::default()).unwrap().sequence;
+    let mut sequence = cache.create(&Prompt::new(&tokens), &Default::default()).unwrap().sequence;
     let (store, packed) = filled(&cache, 6);
     sequence.commit(6, None).unwrap();
     let label = [7; 64];
@@ -266,9 +272,9 @@ fn e7_an_image_goes_through_a_file_into_another_cache() {
     back.read_tokens(2, &mut read).unwrap();
     assert_eq!(read, [3, 4, 5]);
 
-    let other = Cache::create(&CacheConfig { block_tokens: 2, groups: vec![back.group().unwrap()], ..Default::default() })
+    let other = Cache::new(&CacheConfig { block_tokens: 2, groups: vec![back.group().unwrap()], ..Default::default() })
         .unwrap();
-    let mut target = Store::create(&other, &Default::default()).unwrap();
+    let mut target = Store::new(&other, &Default::default()).unwrap();
     let wrong = other.copy_load(&back, &mut [&mut target], &Default::default()).unwrap_err();
     assert_eq!(wrong.status(), Status::OtherGeometry, "another label");
     let options = LoadOptions { label: Some(&label), ..Default::default() };
@@ -280,7 +286,7 @@ fn e7_an_image_goes_through_a_file_into_another_cache() {
 
 #[test]
 fn a1_pages_and_tensors_are_borrowed_from_who_owns_them() {
-    let pool = PagePool::create(&PagePoolConfig { page_bytes: 4096, num_pages: 3, ..Default::default() }).unwrap();
+    let pool = PagePool::new(&PagePoolConfig { page_bytes: 4096, num_pages: 3, ..Default::default() }).unwrap();
     let mut pages = pool.page_acquire(1, 1).unwrap();
     assert_eq!(pages.contents(), [Content::Zero]);
     pages.bytes_mut(0).unwrap().fill(9);

@@ -28,29 +28,29 @@ fn a_configuration_comes_back_with_its_defaults_filled_in() {
     let asked = CacheConfig { num_blocks: 100, block_tokens: 32, groups: vec![group.clone()], ..Default::default() };
     let sizes = asked.sizes().unwrap();
     assert_eq!(sizes.total_bytes, 100 * sizes.bytes_per_block);
-    let cache = Cache::create(&asked).unwrap();
+    let cache = Cache::new(&asked).unwrap();
     let made = cache.config().unwrap();
     assert_eq!((made.num_blocks, made.max_sequences, made.groups), (100, 256, vec![group]));
     let wrong = CacheConfig { block_tokens: 5000, ..Default::default() };
-    assert_eq!(Cache::create(&wrong).unwrap_err().status(), Status::InvalidArgument);
+    assert_eq!(Cache::new(&wrong).unwrap_err().status(), Status::InvalidArgument);
     assert!(wrong.sizes().unwrap_err().message().contains("5000"));
 }
 
 #[test]
 fn b17_a_cache_tells_who_has_what() {
-    let cache = Cache::create(&CacheConfig { num_blocks: 16, block_tokens: 4, ..Default::default() }).unwrap();
+    let cache = Cache::new(&CacheConfig { num_blocks: 16, block_tokens: 4, ..Default::default() }).unwrap();
     let options = SequenceOptions { request_id: 5, owner: 9, flags: SequenceFlags::COMMITTED, ..Default::default() };
     let prompt = Prompt { tokens: &[1, 2, 3, 4, 5], domain: 3 };
     let room = cache.can_allocate(&prompt, &options).unwrap();
     assert_eq!((room.status, room.blocks_needed), (None, 2));
-    let mut made = cache.create_sequence(&prompt, &options).unwrap().sequence;
+    let mut made = cache.create(&prompt, &options).unwrap().sequence;
     let lines = cache.sequences().unwrap();
     assert_eq!((lines.len(), lines[0].request_id, lines[0].domain, lines[0].num_blocks), (1, 5, 3, 2));
-    let (pin, lease) = (cache.prefix_pin(&prompt, 9).unwrap(), made.lease(5, 9).unwrap());
+    let (pin, lease) = (cache.prefix_pin(&prompt, 9).unwrap(), made.lease_acquire(5, 9).unwrap());
     let mut kinds: Vec<_> = cache.holds().unwrap().iter().map(|hold| (hold.kind, hold.blocks)).collect();
     kinds.sort();
     assert_eq!(kinds, [(sys::AKV_HOLD_PIN, 1), (sys::AKV_HOLD_LEASE, 2)]);
-    assert_eq!(cache.block_states().unwrap().len(), 17);
+    assert_eq!(cache.read_block_map().unwrap().len(), 17);
     assert_eq!(cache.measure().unwrap().live_tokens, 5);
     assert!(cache.dump().unwrap().contains(&format!("{:x}", made.id().as_raw())), "{}", cache.dump().unwrap());
     let map = cache.block_map(4).unwrap();
@@ -63,7 +63,7 @@ fn b17_a_cache_tells_who_has_what() {
 
 #[test]
 fn a13_a_tracker_refuses_what_exceeds_a_limit() {
-    let tracker = Tracker::create(8).unwrap();
+    let tracker = Tracker::new(8).unwrap();
     tracker.set_limit(1, 1000).unwrap();
     let weights = Allocation { device: 1, purpose: Purpose::Weights, bytes: 800 };
     let records = tracker.record(&[weights]).unwrap();
@@ -120,7 +120,7 @@ fn the_host_is_told_what_it_links_and_what_happens() {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let kept = lines.clone();
     set_log(Some((LogLevel::Info, Box::new(move |_, line| kept.lock().unwrap().push(line.to_string()))))).unwrap();
-    drop(Cache::create(&Default::default()).unwrap());
+    drop(Cache::new(&Default::default()).unwrap());
     set_log(None).unwrap();
     assert!(!lines.lock().unwrap().is_empty());
     assert_eq!(Arc::strong_count(&lines), 1, "the function has been dropped");

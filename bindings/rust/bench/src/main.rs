@@ -85,7 +85,7 @@ fn median(mut times: Vec<Duration>) -> f64 {
 }
 
 fn main() -> Result<()> {
-    let cache = Cache::create(&CacheConfig {
+    let cache = Cache::new(&CacheConfig {
         num_blocks: 32768,
         max_sequences: SEQUENCES as u32,
         max_tokens_per_sequence: 2048,
@@ -96,7 +96,7 @@ fn main() -> Result<()> {
     let options = SequenceOptions { flags: SequenceFlags::NO_PUBLISH, ..Default::default() };
     for number in 0..SEQUENCES as i32 {
         let prompt: Vec<i32> = (0..PROMPT as i32).map(|at| number * 10_000 + at).collect();
-        ids.push(cache.create_sequence(&Prompt::new(&prompt), &options)?.sequence.into_id());
+        ids.push(cache.create(&Prompt::new(&prompt), &options)?.sequence.into_id());
     }
     let mut arrays = Arrays {
         slots: vec![0; SEQUENCES],

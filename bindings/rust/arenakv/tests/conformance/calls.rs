@@ -133,7 +133,7 @@ fn prompt(world: &mut World, step: &Step<'_>) -> Result<Answer> {
     Ok((
         match step.text("do") {
             "create" => {
-                let made = cache.create_sequence(&prompt, &options(step))?;
+                let made = cache.create(&prompt, &options(step))?;
                 return Ok(created(world, step, made));
             }
             "can_allocate" => room(&cache.can_allocate(&prompt, &options(step))?),
@@ -209,7 +209,7 @@ fn sequence(world: &mut World, step: &Step<'_>) -> Result<Answer> {
         }
         "lease_acquire" => {
             let name = step.text("as");
-            let lease = sequence.lease(step.word("num_tokens"), step.number("owner"))?;
+            let lease = sequence.lease_acquire(step.word("num_tokens"), step.number("owner"))?;
             let wait = ticket(lease.wait());
             world.add(name, lease.into_id().as_raw());
             Ok((json!({"wait": wait}), None))
@@ -347,13 +347,13 @@ fn things(world: &mut World, step: &Step<'_>) -> Result<Answer> {
                 ..Default::default()
             };
             let name = step.text("as");
-            let store = Store::create(&world.cache(step).cache, &config)?;
+            let store = Store::new(&world.cache(step).cache, &config)?;
             world.stores.insert(name.into(), store);
             nothing(Ok(()))
         }
         "stream" => {
             let config = StreamConfig { num_workers: step.word("num_workers"), ..Default::default() };
-            world.streams.insert(step.text("as").into(), Stream::create(&config)?);
+            world.streams.insert(step.text("as").into(), Stream::new(&config)?);
             nothing(Ok(()))
         }
         "wait" => nothing(world.streams[step.text("on")].wait(None, Duration::from_secs(60))),

@@ -21,7 +21,7 @@ pub fn cache(world: &mut World, step: &Step<'_>) -> Result<Answer> {
     let cache = world.cache(step).cache.clone();
     let raw = |key| world.raw(step.text(key));
     let value = match step.text("do") {
-        "find" => json!({"sequence": cache.find_sequence(step.number("request_id"))?.as_raw()}),
+        "find" => json!({"sequence": cache.find(step.number("request_id"))?.as_raw()}),
         "unpin" => {
             let mut pin = cache.pin(PinId::from_raw(raw("on")));
             let answer = pin.unpin();
@@ -86,7 +86,7 @@ fn pool_config(value: &Value) -> PagePoolConfig {
 pub fn pool(world: &mut World, step: &Step<'_>) -> Result<Answer> {
     let value = match step.text("do") {
         "pool" => {
-            let pool = PagePool::create(&pool_config(step.get("config").unwrap_or(&json!({}))))?;
+            let pool = PagePool::new(&pool_config(step.get("config").unwrap_or(&json!({}))))?;
             world.pools.insert(step.text("as").into(), pool);
             Value::Null
         }

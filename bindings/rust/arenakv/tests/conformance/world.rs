@@ -85,7 +85,7 @@ impl World {
     }
 
     pub fn open(&mut self, name: &str, value: &Value) -> Result<()> {
-        let cache = Cache::create(&config(value))?;
+        let cache = Cache::new(&config(value))?;
         let made = cache.config()?;
         let group = &made.groups[0];
         let (heads, dim) = (group.planes[0].kv_heads, group.planes[0].head_dim);
