@@ -57,3 +57,7 @@ pub use view::{Element, View, ViewMut};
 
 /// The C API, for what this crate does not say.
 pub use arenakv_sys as sys;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
