@@ -169,7 +169,7 @@ pub struct SwappedIn {
 ///
 /// It belongs to one caller at a time, so it is `Send` and not `Sync`. Batches take [`SequenceId`]s.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0277
 /// fn shared_between_threads<T: Sync>() {}
 /// shared_between_threads::<arenakv::Sequence>();
 /// ```

@@ -66,7 +66,7 @@ pub(crate) struct StoreCore {
 ///
 /// A view borrows its store, so nothing writes under it:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0502
 /// # use arenakv::*;
 /// # let cache = Cache::new(&CacheConfig::default()).unwrap();
 /// # let mut store = Store::new(&cache, &StoreConfig::default()).unwrap();

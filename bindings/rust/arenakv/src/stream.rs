@@ -119,7 +119,7 @@ impl Stream {
     ///
     /// A buffer can't be freed, and can't be looked at, while work may use it:
     ///
-    /// ```compile_fail
+    /// ```compile_fail,E0597
     /// # use arenakv::*;
     /// # fn queue(stream: &Stream, store: &mut Store) -> Result<()> {
     /// stream.scope(|scope| {
