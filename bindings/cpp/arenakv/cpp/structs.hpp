@@ -3,6 +3,8 @@
 #ifndef ARENAKV_CPP_STRUCTS_HPP
 #define ARENAKV_CPP_STRUCTS_HPP
 
+#include <cstdint>
+
 #include "arenakv.h"
 
 namespace arenakv {
