@@ -3,7 +3,7 @@
 
     installed.py BUILD
 
-It compiles and runs the examples in an empty folder. Exit 77: no pkg-config or no c++.
+It compiles and runs the examples in an empty folder; what is installed must have been built. Exit 77: no pkg-config or no c++.
 """
 import os
 import pathlib
@@ -31,7 +31,7 @@ def main() -> int:
         return 77
     with tempfile.TemporaryDirectory(prefix="arenakv-cpp-installed-") as place:
         folder = pathlib.Path(place)
-        call("meson", "install", "-C", sys.argv[1], "--destdir", folder / "root")
+        call("meson", "install", "-C", sys.argv[1], "--no-rebuild", "--destdir", folder / "root")
         root = next((folder / "root").rglob("include")).parent
         flags = call("pkg-config", f"--define-variable=prefix={root}", "--cflags", "--libs", "arenakv",
                      PKG_CONFIG_PATH=str(next(root.rglob("arenakv.pc")).parent)).split()
