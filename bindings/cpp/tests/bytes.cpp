@@ -180,6 +180,18 @@ TEST_CASE("cpp stream: S3 A10 a stream that goes waits for its work; tickets and
     CHECK(child.info().plan == AKV_NONE);
   }
   CHECK(called);
+
+  std::atomic<bool> go{false};
+  std::thread releaser;
+  called = false;
+  {
+    arenakv::Stream stream(1);
+    stream.call([&] { while (!go) std::this_thread::yield(); });
+    stream.call([&] { called = true; });
+    releaser = std::thread([&] { go = true; });
+  }
+  CHECK(called);
+  releaser.join();
 }
 
 TEST_CASE("cpp pager: S3 B13 sequences make room and come back") {

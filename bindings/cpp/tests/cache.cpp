@@ -261,4 +261,7 @@ TEST_CASE("cpp span: S3 it takes what has data and size, and a list where it is 
   CHECK(refused([&] { (void)cache.create(huge); }) == Status::InvalidArgument);
   auto sequence = cache.create({1}).sequence;
   CHECK(refused([&] { sequence.append(huge); }) == Status::NoCapacity);
+  Tokens room(4);
+  CHECK(sequence.read_blocks(room) == 1);
+  CHECK(refused([&] { (void)sequence.read_blocks({room.data(), std::size_t{1} << 33}); }) == Status::InvalidArgument);
 }

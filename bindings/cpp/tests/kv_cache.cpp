@@ -112,7 +112,9 @@ TEST_CASE("cpp kv_cache: E6 the smallest shapes work, and those that make no sen
   for (const auto &config : {config_of(1, 4, 8, 64), config_of(4, 1, 8, 64), config_of(2, 2, 1, 1), config_of(1, 1, 2, 17)}) {
     KVCache cache(config);
     cache.allocate(1, config.context);
-    CHECK(cache.view(1, config.num_layers - 1).keys.sizes()[0] == config.context);
+    const auto view = cache.view(1, config.num_layers - 1);
+    CHECK(view.keys.sizes()[0] == config.context);
+    CHECK((view.keys.data == cache.keys(config.num_layers - 1) && view.values.data == cache.values(config.num_layers - 1)));
   }
   for (const auto &config : {config_of(0, 4, 8, 64), config_of(4, 0, 8, 64), config_of(4, 4, 0, 64), config_of(4, 4, 8, 0),
                              config_of(4, 4, 8, 64, 99), config_of(70000, 4, 8, 64)})
