@@ -112,7 +112,7 @@ func (t Tensor) View() (MemoryView, error) {
 // Shape is the bytes that the tensor has now, from byte offset on, as a packed tensor of this dtype and shape; one of the
 // sizes may be -1: whatever is left.
 func (t Tensor) Shape(offset uint64, dtype DType, shape ...int64) (View, error) {
-	view := newView()
+	var view View
 	if err := fits(len(shape)); err != nil {
 		return View{}, err
 	}
@@ -135,7 +135,7 @@ func (t Tensor) CopyTo(offset uint64, source []byte, stream *Stream) error {
 	from := lend(&loan, source)
 	err := loan.err
 	if err == nil {
-		err = check(C.akv_copy_to_tensor(pool, C.akv_tensor(t.ID), C.uint64_t(offset), from, C.uint64_t(len(source)), order))
+		err = check(C.go_copy_to_tensor(pool, C.akv_tensor(t.ID), C.uint64_t(offset), (*C.uint8_t)(from), C.uint64_t(len(source)), order))
 	}
 	return loan.end(err, false)
 }
@@ -152,7 +152,7 @@ func (t Tensor) CopyFrom(offset uint64, target []byte, stream *Stream) error {
 	to := lend(&loan, target)
 	err := loan.err
 	if err == nil {
-		err = check(C.akv_copy_from_tensor(pool, C.akv_tensor(t.ID), C.uint64_t(offset), to, C.uint64_t(len(target)), order))
+		err = check(C.go_copy_from_tensor(pool, C.akv_tensor(t.ID), C.uint64_t(offset), (*C.uint8_t)(to), C.uint64_t(len(target)), order))
 	}
 	return loan.end(err, false)
 }

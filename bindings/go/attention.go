@@ -65,22 +65,21 @@ func (a *Attention) Decode(stream *Stream) error {
 	var loan loan
 	loan.begin(stream)
 	list.keep(&loan)
-	var parts [MaxAttentionParts]C.akv_attention_part
+	var parts [MaxAttentionParts]C.go_attention_part
 	for i := range a.Parts {
 		part := &a.Parts[i]
-		parts[i] = C.akv_attention_part{store: list.handles[i], block_table: (*C.int32_t)(lend(&loan, part.BlockTable)),
-			table_stride: C.int64_t(part.TableStride), lengths: (*C.uint32_t)(lend(&loan, part.Lengths)),
-			first_positions: (*C.uint32_t)(lend(&loan, part.FirstPositions)),
-			key_scales:      (*C.float)(lend(&loan, part.KeyScales)), value_scales: (*C.float)(lend(&loan, part.ValueScales))}
+		parts[i] = C.go_attention_part{store: C.uintptr_t(part.Store.raw()), block_table: at(lend(&loan, part.BlockTable)),
+			table_stride: C.int64_t(part.TableStride), lengths: at(lend(&loan, part.Lengths)),
+			first_positions: at(lend(&loan, part.FirstPositions)),
+			key_scales:      at(lend(&loan, part.KeyScales)), value_scales: at(lend(&loan, part.ValueScales))}
 	}
-	made := C.akv_attention{struct_size: C.sizeof_akv_attention, flags: C.uint32_t(a.Flags), layer: C.uint32_t(a.Layer),
+	made := C.go_attention{flags: C.uint32_t(a.Flags), layer: C.uint32_t(a.Layer),
 		num_sequences: C.uint32_t(a.NumSequences), num_queries: C.uint32_t(a.NumQueries),
 		query_heads: C.uint32_t(a.QueryHeads), dtype: C.uint32_t(a.DType), value_dim: C.uint32_t(a.ValueDim),
-		query: lend(&loan, a.Query), out: lend(&loan, a.Out), log_sums: (*C.float)(lend(&loan, a.LogSums)),
+		query: at(lend(&loan, a.Query)), out: at(lend(&loan, a.Out)), log_sums: at(lend(&loan, a.LogSums)),
 		scale: C.float(a.Scale), soft_cap: C.float(a.SoftCap), window: C.uint32_t(a.Window),
-		sink_tokens: C.uint32_t(a.SinkTokens), sink_logits: (*C.float)(lend(&loan, a.SinkLogits)),
-		positions: (*C.uint32_t)(lend(&loan, a.Positions)), num_parts: C.uint32_t(len(a.Parts)),
-		part_size: C.sizeof_akv_attention_part}
+		sink_tokens: C.uint32_t(a.SinkTokens), sink_logits: at(lend(&loan, a.SinkLogits)),
+		positions: at(lend(&loan, a.Positions)), num_parts: C.uint32_t(len(a.Parts))}
 	for i := range 3 {
 		made.query_strides[i], made.out_strides[i] = C.int64_t(a.QueryStrides[i]), C.int64_t(a.OutStrides[i])
 	}
@@ -111,7 +110,8 @@ func MergeAttention(a []byte, aLogSums []float32, b []byte, bLogSums []float32, 
 	target, targetSums := lend(&loan, out), lend(&loan, outLogSums)
 	err := loan.err
 	if err == nil {
-		err = check(C.akv_attention_merge(first, (*C.float)(firstSums), second, (*C.float)(secondSums), target,
+		err = check(C.go_attention_merge((*C.uint8_t)(first), (*C.float)(firstSums), (*C.uint8_t)(second), (*C.float)(secondSums),
+			(*C.uint8_t)(target),
 			(*C.float)(targetSums), C.uint64_t(rows), C.uint32_t(dim), C.uint32_t(dtype), order))
 	}
 	return loan.end(err, false)

@@ -6,6 +6,7 @@ import "C"
 
 import (
 	"runtime"
+	"slices"
 	"unsafe"
 )
 
@@ -81,10 +82,7 @@ func withConfig(config *Config, call func(*C.akv_cache_config) C.akv_status) err
 		groups[i] = C.akv_layer_group{rule: C.uint32_t(group.Rule), num_layers: C.uint32_t(group.NumLayers),
 			num_planes: C.uint32_t(len(group.Planes)), plane_size: C.uint32_t(unsafe.Sizeof(Plane{})),
 			query_heads: C.uint32_t(group.QueryHeads)}
-		if len(group.Planes) > 0 {
-			pins.Pin(&group.Planes[0])
-			groups[i].planes = (*C.akv_plane)(unsafe.Pointer(&group.Planes[0]))
-		}
+		groups[i].planes = (*C.akv_plane)(pin(&pins, slices.Clone(group.Planes)))
 		if err := fits(len(group.Planes)); err != nil {
 			return err
 		}

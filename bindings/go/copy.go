@@ -25,11 +25,11 @@ type TokenData struct {
 // The most planes and spans of a call that it takes without allocating.
 const onStack = maxPlanes
 
-func tokenData(l *loan, planes []TokenData, made []C.akv_token_data) {
+func tokenData(l *loan, planes []TokenData, made []C.go_token_data) {
 	for i := range planes {
 		plane := &planes[i]
-		made[i] = C.akv_token_data{data: lend(l, plane.Data), token_stride: C.int64_t(plane.TokenStride),
-			head_stride: C.int64_t(plane.HeadStride), scales: lend(l, plane.Scales),
+		made[i] = C.go_token_data{data: at(lend(l, plane.Data)), token_stride: C.int64_t(plane.TokenStride),
+			head_stride: C.int64_t(plane.HeadStride), scales: at(lend(l, plane.Scales)),
 			scale_stride: C.int64_t(plane.ScaleStride), plane: C.uint32_t(plane.Plane), dtype: C.uint32_t(plane.DType)}
 	}
 }
@@ -49,18 +49,18 @@ func (s *Store) tokenCall(layer uint32, slots []int64, planes []TokenData, strea
 	defer s.leave()
 	order := stream.enter()
 	defer stream.leave()
-	var made [onStack]C.akv_token_data
+	var made [onStack]C.go_token_data
 	var loan loan
 	loan.begin(stream)
 	loan.keep(s)
 	tokenData(&loan, planes, made[:])
 	err := loan.err
 	if err == nil && write {
-		err = check(C.akv_copy_write_tokens(store, C.uint32_t(layer), (*C.int64_t)(unsafe.SliceData(slots)),
-			C.uint32_t(len(slots)), &made[0], C.uint32_t(len(planes)), C.sizeof_akv_token_data, order))
+		err = check(C.go_copy_write_tokens(store, C.uint32_t(layer), (*C.int64_t)(unsafe.SliceData(slots)),
+			C.uint32_t(len(slots)), &made[0], C.uint32_t(len(planes)), order))
 	} else if err == nil {
-		err = check(C.akv_copy_read_tokens(store, C.uint32_t(layer), (*C.int64_t)(unsafe.SliceData(slots)),
-			C.uint32_t(len(slots)), &made[0], C.uint32_t(len(planes)), C.sizeof_akv_token_data, order))
+		err = check(C.go_copy_read_tokens(store, C.uint32_t(layer), (*C.int64_t)(unsafe.SliceData(slots)),
+			C.uint32_t(len(slots)), &made[0], C.uint32_t(len(planes)), order))
 	}
 	return loan.end(err, false)
 }
@@ -99,10 +99,10 @@ func (s *Store) spanCall(spans []Span, stream *Stream, scatter bool) error {
 	defer s.leave()
 	order := stream.enter()
 	defer stream.leave()
-	var few [onStack]C.akv_span
+	var few [onStack]C.go_span
 	made := few[:]
 	if len(spans) > onStack {
-		made = make([]C.akv_span, len(spans))
+		made = make([]C.go_span, len(spans))
 	}
 	var loan loan
 	loan.begin(stream)
@@ -110,17 +110,17 @@ func (s *Store) spanCall(spans []Span, stream *Stream, scatter bool) error {
 	var ids runtime.Pinner
 	for i := range spans {
 		span := &spans[i]
-		made[i] = C.akv_span{blocks: (*C.int32_t)(pin(&ids, span.Blocks)), num_blocks: C.uint32_t(len(span.Blocks)),
+		made[i] = C.go_span{blocks: at(pin(&ids, span.Blocks)), num_blocks: C.uint32_t(len(span.Blocks)),
 			first_token: C.uint32_t(span.FirstToken), num_tokens: C.uint32_t(span.NumTokens),
 			first_layer: C.uint32_t(span.FirstLayer), num_layers: C.uint32_t(span.NumLayers),
-			dtype: C.uint32_t(span.DType), data: lend(&loan, span.Data), bytes: C.uint64_t(len(span.Data)),
-			head_scales: (*C.float)(lend(&loan, span.HeadScales))}
+			dtype: C.uint32_t(span.DType), data: at(lend(&loan, span.Data)), bytes: C.uint64_t(len(span.Data)),
+			head_scales: at(lend(&loan, span.HeadScales))}
 	}
 	err := loan.err
 	if err == nil && scatter {
-		err = check(C.akv_copy_scatter(store, &made[0], C.uint32_t(len(spans)), C.sizeof_akv_span, order))
+		err = check(C.go_copy_scatter(store, &made[0], C.uint32_t(len(spans)), order))
 	} else if err == nil {
-		err = check(C.akv_copy_gather(store, &made[0], C.uint32_t(len(spans)), C.sizeof_akv_span, order))
+		err = check(C.go_copy_gather(store, &made[0], C.uint32_t(len(spans)), order))
 	}
 	ids.Unpin()
 	return loan.end(err, false)

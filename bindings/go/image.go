@@ -6,7 +6,6 @@ package arenakv
 import "C"
 
 import (
-	"runtime"
 	"strings"
 	"unsafe"
 )
@@ -64,11 +63,6 @@ func (s Sequence) CopySave(stores []*Store, options *SaveOptions, buffer []byte,
 	if err := list.of(stores); err != nil {
 		return 0, err
 	}
-	var pins runtime.Pinner
-	defer pins.Unpin()
-	made := C.akv_save_options{struct_size: C.sizeof_akv_save_options, flags: C.uint32_t(chosen.Flags),
-		num_tokens: C.uint32_t(chosen.NumTokens), owner: C.uint64_t(chosen.Owner),
-		label: (*C.uint8_t)(pin(&pins, chosen.Label[:]))}
 	var loan loan
 	loan.begin(stream)
 	loan.keep(s.cache)
@@ -77,7 +71,8 @@ func (s Sequence) CopySave(stores []*Store, options *SaveOptions, buffer []byte,
 	var bytes C.uint64_t
 	err := loan.err
 	if err == nil {
-		err = check(C.akv_copy_save(cache, C.akv_sequence(s.ID), &list.handles[0], list.count, &made, target,
+		err = check(C.go_copy_save(cache, C.akv_sequence(s.ID), &list.handles[0], list.count, C.uint32_t(chosen.Flags),
+			C.uint32_t(chosen.NumTokens), C.uint64_t(chosen.Owner), (*C.uint8_t)(&chosen.Label[0]), (*C.uint8_t)(target),
 			C.uint64_t(len(buffer)), &bytes, order))
 	}
 	return uint64(bytes), loan.end(err, false)
@@ -108,12 +103,7 @@ func (c *Cache) CopyLoad(image []byte, options *LoadOptions, stores []*Store, st
 	if err := list.of(stores); err != nil {
 		return Created{}, err
 	}
-	var pins runtime.Pinner
-	defer pins.Unpin()
-	of := []SequenceOptions{chosen.Sequence.sized()}
-	taken := C.akv_load_options{struct_size: C.sizeof_akv_load_options, flags: C.uint32_t(chosen.Flags),
-		domain: C.uint64_t(chosen.Domain), label: (*C.uint8_t)(pin(&pins, chosen.Label[:])),
-		sequence: (*C.akv_sequence_options)(pin(&pins, of))}
+	of := chosen.Sequence.sized()
 	created := C.akv_created{struct_size: C.sizeof_akv_created}
 	var loan loan
 	loan.begin(stream)
@@ -122,8 +112,9 @@ func (c *Cache) CopyLoad(image []byte, options *LoadOptions, stores []*Store, st
 	source := lend(&loan, image)
 	err := loan.err
 	if err == nil {
-		err = check(C.akv_copy_load(cache, source, C.uint64_t(len(image)), &taken, &list.handles[0], list.count, &created,
-			order))
+		err = check(C.go_copy_load(cache, (*C.uint8_t)(source), C.uint64_t(len(image)), C.uint32_t(chosen.Flags),
+			C.uint64_t(chosen.Domain), (*C.uint8_t)(&chosen.Label[0]), (*C.akv_sequence_options)(unsafe.Pointer(&of)),
+			&list.handles[0], list.count, &created, order))
 	}
 	if err := loan.end(err, false); err != nil {
 		return Created{}, err
@@ -136,7 +127,7 @@ func CheckImage(image []byte) (ImageInfo, error) {
 	info := ImageInfo{structSize: uint32(unsafe.Sizeof(ImageInfo{}))}
 	hold()
 	defer release()
-	err := check(C.akv_image_check(unsafe.Pointer(unsafe.SliceData(image)), C.uint64_t(len(image)),
+	err := check(C.go_image_check((*C.uint8_t)(unsafe.SliceData(image)), C.uint64_t(len(image)),
 		(*C.akv_image_info)(unsafe.Pointer(&info))))
 	return info, err
 }
@@ -146,8 +137,8 @@ func ImageGroup(image []byte) (Group, error) {
 	hold()
 	defer release()
 	return readGroup(func(group *C.akv_layer_group, planes *C.akv_plane, capacity C.uint32_t) C.akv_status {
-		return C.akv_image_read_group(unsafe.Pointer(unsafe.SliceData(image)), C.uint64_t(len(image)), group,
-			C.sizeof_akv_layer_group, planes, capacity)
+		return C.go_image_read_group((*C.uint8_t)(unsafe.SliceData(image)), C.uint64_t(len(image)), group,
+			planes, capacity)
 	})
 }
 
@@ -158,7 +149,7 @@ func ReadImageTokens(image []byte, first uint32, tokens []int32) error {
 	}
 	hold()
 	defer release()
-	return check(C.akv_image_read_tokens(unsafe.Pointer(unsafe.SliceData(image)), C.uint64_t(len(image)), C.uint32_t(first),
+	return check(C.go_image_read_tokens((*C.uint8_t)(unsafe.SliceData(image)), C.uint64_t(len(image)), C.uint32_t(first),
 		C.uint32_t(len(tokens)), (*C.int32_t)(unsafe.SliceData(tokens))))
 }
 
@@ -177,7 +168,7 @@ func withPath(path string, call func(*C.char) C.akv_status) error {
 // WriteImageFile puts an image, which is checked first, into a file: at every moment the old one or the new one is there.
 func WriteImageFile(path string, image []byte) error {
 	return withPath(path, func(text *C.char) C.akv_status {
-		return C.akv_image_write_file(text, unsafe.Pointer(unsafe.SliceData(image)), C.uint64_t(len(image)))
+		return C.go_image_write_file(text, (*C.uint8_t)(unsafe.SliceData(image)), C.uint64_t(len(image)))
 	})
 }
 
@@ -186,7 +177,7 @@ func ReadImageFile(path string) ([]byte, error) {
 	return readAll(func(buffer []byte) (int, error) {
 		var bytes C.uint64_t
 		err := withPath(path, func(text *C.char) C.akv_status {
-			return C.akv_image_read_file(text, unsafe.Pointer(unsafe.SliceData(buffer)), C.uint64_t(len(buffer)), &bytes)
+			return C.go_image_read_file(text, (*C.uint8_t)(unsafe.SliceData(buffer)), C.uint64_t(len(buffer)), &bytes)
 		})
 		return int(bytes), err
 	})

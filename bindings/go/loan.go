@@ -35,6 +35,9 @@ func (l *loan) keep(thing any) {
 	}
 }
 
+// at is an address as a number, for structs: what it leads to is pinned, or not Go's.
+func at(address unsafe.Pointer) C.uintptr_t { return C.uintptr_t(uintptr(address)) }
+
 // lend is the address of a slice's elements, which stays right until the work is done.
 func lend[T any](l *loan, elements []T) unsafe.Pointer {
 	if len(elements) == 0 {

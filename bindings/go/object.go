@@ -46,6 +46,10 @@ func (o *object) close() error {
 	return nil
 }
 
+// Raw is the handle as C takes it (an akv_cache *, an akv_store * ...), for programs with C of their own (row A19). It is
+// good until Close, and keeps nothing alive.
+func (o *object) Raw() uintptr { return o.handle }
+
 // watch spreads the net under an object. What the library refuses to destroy then (a page pool whose tickets are open)
 // stays: nobody is left who could vouch for it.
 func watch[T any](owner *T, o *object, n net) {

@@ -7,6 +7,7 @@ import "C"
 
 import (
 	"runtime"
+	"slices"
 	"unsafe"
 )
 
@@ -39,7 +40,7 @@ func (c *Cache) OpenPager(stores []*Store) (*Pager, error) {
 	var pins runtime.Pinner
 	defer pins.Unpin()
 	config := C.akv_pager_config{struct_size: C.sizeof_akv_pager_config, num_stores: list.count,
-		stores: (**C.akv_store)(pin(&pins, list.handles[:]))}
+		stores: (**C.akv_store)(pin(&pins, slices.Clone(list.handles[:list.count])))}
 	var handle *C.akv_pager
 	if err := check(C.akv_pager_create(cache, &config, &handle)); err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import "C"
 import (
 	"errors"
 	"runtime"
+	"slices"
 	"unsafe"
 )
 
@@ -83,6 +84,14 @@ func (s *Store) enter() *C.akv_store {
 	return *(**C.akv_store)(unsafe.Pointer(&handle))
 }
 
+// raw is the handle, 0 of none.
+func (s *Store) raw() uintptr {
+	if s == nil {
+		return 0
+	}
+	return s.handle
+}
+
 func (s *Store) leave() {
 	release()
 	runtime.KeepAlive(s)
@@ -130,8 +139,8 @@ func (m *storeMaking) configure(config *StoreConfig) error {
 	m.made.columns = C.uint32_t(config.Columns)
 	m.made.first_head, m.made.num_heads = C.uint32_t(config.FirstHead), C.uint32_t(config.NumHeads)
 	if len(config.Layers) > 0 {
-		m.pins.Pin(&config.Layers[0])
-		m.made.layers, m.made.num_layers = (*C.uint32_t)(&config.Layers[0]), C.uint32_t(len(config.Layers))
+		m.made.layers = (*C.uint32_t)(pin(&m.pins, slices.Clone(config.Layers)))
+		m.made.num_layers = C.uint32_t(len(config.Layers))
 	}
 	if config.Tracker != nil {
 		m.kept = append(m.kept, config.Tracker)
@@ -258,7 +267,7 @@ func (s *Store) Region(layer, plane uint32) (Region, error) {
 
 // View is a layer's plane as a tensor over all blocks.
 func (s *Store) View(layer, plane uint32) (View, error) {
-	view := newView()
+	var view View
 	store := s.enter()
 	defer s.leave()
 	err := check(C.akv_store_read_view(store, C.uint32_t(layer), C.uint32_t(plane), view.c()))
@@ -267,7 +276,7 @@ func (s *Store) View(layer, plane uint32) (View, error) {
 
 // SequenceView is the same of one sequence whose blocks are neighbours, as Sequence.ReadBlocks tells them.
 func (s *Store) SequenceView(layer, plane uint32, blocks []int32, numTokens uint32) (View, error) {
-	view := newView()
+	var view View
 	if err := fits(len(blocks)); err != nil {
 		return View{}, err
 	}

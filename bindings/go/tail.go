@@ -6,6 +6,7 @@ import "C"
 
 import (
 	"runtime"
+	"slices"
 	"unsafe"
 )
 
@@ -31,13 +32,16 @@ func (m *tailMaking) configure(s *Store, config *TailConfig) error {
 	}
 	m.made.dtype, m.made.tail_tokens = C.uint32_t(config.DType), C.uint32_t(config.TailTokens)
 	m.made.slack_tokens, m.made.max_sequences = C.uint32_t(config.SlackTokens), C.uint32_t(config.MaxSequences)
-	m.made.head_scales = (*C.float)(pin(&m.pins, config.HeadScales))
+	m.made.head_scales = (*C.float)(pin(&m.pins, slices.Clone(config.HeadScales)))
 	return s.checkHeadScales(config.HeadScales)
 }
 
 // OpenTailStore makes the store of a tail: the layers and heads of this one, planes of tail.DType, and a ring of blocks for
 // each row. Both may be nil. Close it after the tail.
 func (s *Store) OpenTailStore(tail *TailConfig, config *StoreConfig) (*Store, error) {
+	if s == nil {
+		return nil, refuse(ErrBadHandle, "no store")
+	}
 	store := s.enter()
 	defer s.leave()
 	var making tailMaking
@@ -181,9 +185,9 @@ type Overflow struct {
 	KeepTokens uint32  // that are not moved: Unset: the tail's; 0: all whole blocks go
 }
 
-func overflows(pins *runtime.Pinner, rows []Overflow, made []C.akv_overflow) {
+func overflows(pins *runtime.Pinner, rows []Overflow, made []C.go_overflow) {
 	for i := range rows {
-		made[i] = C.akv_overflow{row: C.akv_tail_row(rows[i].Row), blocks: (*C.int32_t)(pin(pins, rows[i].Blocks)),
+		made[i] = C.go_overflow{row: C.akv_tail_row(rows[i].Row), blocks: at(pin(pins, rows[i].Blocks)),
 			num_blocks: C.uint32_t(len(rows[i].Blocks)), length: C.uint32_t(rows[i].Length),
 			keep_tokens: C.uint32_t(rows[i].KeepTokens)}
 	}
@@ -202,10 +206,10 @@ func (t *Tail) CopyOverflow(rows []Overflow, stored []uint32, stream *Stream) er
 	defer t.leave()
 	order := stream.enter()
 	defer stream.leave()
-	var few [onStack]C.akv_overflow
+	var few [onStack]C.go_overflow
 	made := few[:]
 	if len(rows) > onStack {
-		made = make([]C.akv_overflow, len(rows))
+		made = make([]C.go_overflow, len(rows))
 	}
 	var ids runtime.Pinner
 	defer ids.Unpin()
@@ -213,7 +217,7 @@ func (t *Tail) CopyOverflow(rows []Overflow, stored []uint32, stream *Stream) er
 	var loan loan
 	loan.begin(stream)
 	loan.keep(t)
-	err := check(C.akv_copy_overflow(tail, &made[0], C.uint32_t(len(rows)), C.sizeof_akv_overflow,
+	err := check(C.go_copy_overflow(tail, &made[0], C.uint32_t(len(rows)),
 		(*C.uint32_t)(unsafe.SliceData(stored)), order))
 	return loan.end(err, false)
 }
@@ -224,7 +228,7 @@ func (t *Tail) CopyReadTiers(row Overflow, dtype DType, data []byte, stream *Str
 	defer t.leave()
 	order := stream.enter()
 	defer stream.leave()
-	var made [1]C.akv_overflow
+	var made [1]C.go_overflow
 	var ids runtime.Pinner
 	defer ids.Unpin()
 	overflows(&ids, []Overflow{row}, made[:])
@@ -234,7 +238,7 @@ func (t *Tail) CopyReadTiers(row Overflow, dtype DType, data []byte, stream *Str
 	target := lend(&loan, data)
 	err := loan.err
 	if err == nil {
-		err = check(C.akv_copy_read_tiers(tail, &made[0], C.sizeof_akv_overflow, C.uint32_t(dtype), target,
+		err = check(C.go_copy_read_tiers(tail, &made[0], C.uint32_t(dtype), (*C.uint8_t)(target),
 			C.uint64_t(len(data)), order))
 	}
 	return loan.end(err, false)

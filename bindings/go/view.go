@@ -27,13 +27,15 @@ type View struct {
 	Strides       [MaxDimensions]int64
 }
 
-func newView() View { return View{structSize: uint32(unsafe.Sizeof(View{}))} }
-
-func (v *View) c() *C.akv_view { return (*C.akv_view)(unsafe.Pointer(v)) }
+// c is the view for C; one that was put together by hand gets its size here.
+func (v *View) c() *C.akv_view {
+	v.structSize = uint32(unsafe.Sizeof(View{}))
+	return (*C.akv_view)(unsafe.Pointer(v))
+}
 
 // Slice is the part [first, first + count) of one dimension.
 func (v View) Slice(dimension uint32, first, count uint64) (View, error) {
-	part := newView()
+	var part View
 	hold()
 	defer release()
 	err := check(C.akv_view_slice(v.c(), C.uint32_t(dimension), C.uint64_t(first), C.uint64_t(count), part.c()))
@@ -42,7 +44,7 @@ func (v View) Slice(dimension uint32, first, count uint64) (View, error) {
 
 // Reshape is the same elements in the same order under another shape; one size may be -1: whatever is left.
 func (v View) Reshape(shape ...int64) (View, error) {
-	other := newView()
+	var other View
 	if err := fits(len(shape)); err != nil {
 		return View{}, err
 	}
@@ -54,7 +56,7 @@ func (v View) Reshape(shape ...int64) (View, error) {
 
 // Permute is the same elements with the dimensions in another order: new dimension i is old dimension order[i].
 func (v View) Permute(order ...uint32) (View, error) {
-	other := newView()
+	var other View
 	if len(order) != int(v.NumDimensions) {
 		return View{}, refuse(ErrInvalidArgument, "an order of %d dimensions, of %d", len(order), v.NumDimensions)
 	}
