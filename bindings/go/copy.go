@@ -5,10 +5,7 @@ package arenakv
 // #include "shim.h"
 import "C"
 
-import (
-	"runtime"
-	"unsafe"
-)
+import "unsafe"
 
 // TokenData is K/V of tokens of one plane in your memory. With DType 0 elements move as they are, and scales with them;
 // else Data are numbers, which become what the plane keeps, or come out of it.
@@ -107,10 +104,9 @@ func (s *Store) spanCall(spans []Span, stream *Stream, scatter bool) error {
 	var loan loan
 	loan.begin(stream)
 	loan.keep(s)
-	var ids runtime.Pinner
 	for i := range spans {
 		span := &spans[i]
-		made[i] = C.go_span{blocks: at(pin(&ids, span.Blocks)), num_blocks: C.uint32_t(len(span.Blocks)),
+		made[i] = C.go_span{blocks: at(pin(&loan.pins, span.Blocks)), num_blocks: C.uint32_t(len(span.Blocks)),
 			first_token: C.uint32_t(span.FirstToken), num_tokens: C.uint32_t(span.NumTokens),
 			first_layer: C.uint32_t(span.FirstLayer), num_layers: C.uint32_t(span.NumLayers),
 			dtype: C.uint32_t(span.DType), data: at(lend(&loan, span.Data)), bytes: C.uint64_t(len(span.Data)),
@@ -122,7 +118,6 @@ func (s *Store) spanCall(spans []Span, stream *Stream, scatter bool) error {
 	} else if err == nil {
 		err = check(C.go_copy_gather(store, &made[0], C.uint32_t(len(spans)), order))
 	}
-	ids.Unpin()
 	return loan.end(err, false)
 }
 

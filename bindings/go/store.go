@@ -100,7 +100,7 @@ func (s *Store) leave() {
 // storeMaking is a configuration as C takes it, and what the store will keep of it.
 type storeMaking struct {
 	pins runtime.Pinner
-	made C.akv_store_config
+	made *C.akv_store_config // by itself: cgo looks at the whole of what it lies in
 	kept []any
 }
 
@@ -127,7 +127,7 @@ func (m *storeMaking) borrowed(memory []byte) (unsafe.Pointer, error) {
 }
 
 func (m *storeMaking) configure(config *StoreConfig) error {
-	m.made = C.akv_store_config{struct_size: C.sizeof_akv_store_config, region_size: C.sizeof_akv_region}
+	m.made = &C.akv_store_config{struct_size: C.sizeof_akv_store_config, region_size: C.sizeof_akv_region}
 	if config == nil {
 		return nil
 	}
@@ -178,7 +178,7 @@ func openStore(config *StoreConfig, firstLayer uint32, planes []Plane,
 	err := making.configure(config)
 	var handle *C.akv_store
 	if err == nil {
-		err = check(create(&making.made, &handle))
+		err = check(create(making.made, &handle))
 	}
 	if err != nil {
 		making.undo()

@@ -22,11 +22,11 @@ type TailConfig struct {
 // tailMaking is a configuration as C takes it.
 type tailMaking struct {
 	pins runtime.Pinner
-	made C.akv_tail_config
+	made *C.akv_tail_config // by itself: cgo looks at the whole of what it lies in
 }
 
 func (m *tailMaking) configure(s *Store, config *TailConfig) error {
-	m.made = C.akv_tail_config{struct_size: C.sizeof_akv_tail_config}
+	m.made = &C.akv_tail_config{struct_size: C.sizeof_akv_tail_config}
 	if config == nil {
 		return nil
 	}
@@ -54,7 +54,7 @@ func (s *Store) OpenTailStore(tail *TailConfig, config *StoreConfig) (*Store, er
 		planes[i].Role = s.shape.planes[i].role
 	}
 	return openStore(config, s.shape.firstLayer, planes, func(made *C.akv_store_config, out **C.akv_store) C.akv_status {
-		return C.akv_tail_create_store(store, &making.made, made, out)
+		return C.akv_tail_create_store(store, making.made, made, out)
 	})
 }
 
@@ -89,7 +89,7 @@ func (s *Store) OpenTail(tailStore *Store, config *TailConfig) (*Tail, error) {
 		return nil, err
 	}
 	var handle *C.akv_tail
-	if err := check(C.akv_tail_create(store, rings, &making.made, &handle)); err != nil {
+	if err := check(C.akv_tail_create(store, rings, making.made, &handle)); err != nil {
 		return nil, err
 	}
 	tail := new(Tail)
@@ -211,11 +211,9 @@ func (t *Tail) CopyOverflow(rows []Overflow, stored []uint32, stream *Stream) er
 	if len(rows) > onStack {
 		made = make([]C.go_overflow, len(rows))
 	}
-	var ids runtime.Pinner
-	defer ids.Unpin()
-	overflows(&ids, rows, made)
 	var loan loan
 	loan.begin(stream)
+	overflows(&loan.pins, rows, made)
 	loan.keep(t)
 	err := check(C.go_copy_overflow(tail, &made[0], C.uint32_t(len(rows)),
 		(*C.uint32_t)(unsafe.SliceData(stored)), order))
@@ -229,11 +227,9 @@ func (t *Tail) CopyReadTiers(row Overflow, dtype DType, data []byte, stream *Str
 	order := stream.enter()
 	defer stream.leave()
 	var made [1]C.go_overflow
-	var ids runtime.Pinner
-	defer ids.Unpin()
-	overflows(&ids, []Overflow{row}, made[:])
 	var loan loan
 	loan.begin(stream)
+	overflows(&loan.pins, []Overflow{row}, made[:])
 	loan.keep(t)
 	target := lend(&loan, data)
 	err := loan.err
