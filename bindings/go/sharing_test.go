@@ -176,10 +176,14 @@ func TestWhatIsForgottenIsClosed(t *testing.T) {
 	})
 	t.Run("stores under tails", func(t *testing.T) {
 		config := &TailConfig{DType: DTypeF32, TailTokens: 4}
-		for range count {
+		var alive [8]*Tail // the collector meets their stores, and must leave them
+		for i := range count {
 			store := enough(t, ErrNoObjects, func() (*Store, error) { return cache.OpenStore(nil) })
 			rings := enough(t, ErrNoObjects, func() (*Store, error) { return store.OpenTailStore(config, nil) })
-			enough(t, ErrNoObjects, func() (*Tail, error) { return store.OpenTail(rings, config) })
+			alive[i%8] = enough(t, ErrNoObjects, func() (*Tail, error) { return store.OpenTail(rings, config) })
+			if i%8 == 7 {
+				runtime.GC()
+			}
 		}
 	})
 }
