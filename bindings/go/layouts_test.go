@@ -1,5 +1,5 @@
 // layouts_test.go: what the package declares for C is as the compiler measured it (tests/abi/facts.golden.json): structs
-// field by field, every constant, every function a wrapper (bindings/coverage-go.toml).
+// field by field, every constant, every function a wrapper (bindings/coverage.toml).
 package arenakv
 
 import (
@@ -158,12 +158,12 @@ func exported(t *testing.T) map[string]bool {
 
 func TestEveryFunctionHasAWrapper(t *testing.T) {
 	golden, text, names := readFacts(t), sources(t), exported(t)
-	table, err := os.ReadFile("../coverage-go.toml")
+	table, err := os.ReadFile("../coverage.toml")
 	if err != nil {
 		t.Fatal(err)
 	}
 	wrappers := map[string]string{}
-	for _, line := range regexp.MustCompile(`(?m)^(akv_\w+) = "([^"]+)"$`).FindAllStringSubmatch(string(table), -1) {
+	for _, line := range regexp.MustCompile(`(?m)^\[(akv_\w+)\]\n(?:\w+ = .*\n)*?go = "([^"]+)"$`).FindAllStringSubmatch(string(table), -1) {
 		wrappers[line[1]] = line[2]
 	}
 	for function := range golden.Functions {

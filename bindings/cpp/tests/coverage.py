@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""coverage.py: every C function has its place in arenakv.hpp, and bindings/coverage-cpp.toml says which.
+"""coverage.py: every C function has its place in arenakv.hpp, and bindings/coverage.toml says which.
 
 Promise: the functions of lib/libarenakv.map and the lines of the file are the same; each one's function or class is in
 the headers, which call it (`raw-only: why` if they do not). It does not look at what they do.
@@ -14,10 +14,10 @@ ROOT = HERE.parents[3]
 
 def main() -> int:
     exported = re.findall(r"^ {4}(akv_\w+);", (ROOT / "lib" / "libarenakv.map").read_text(), re.MULTILINE)
-    listed = dict(re.findall(r'^(akv_\w+) = "([^"]+)"$', (ROOT / "bindings" / "coverage-cpp.toml").read_text(), re.MULTILINE))
+    listed = dict(re.findall(r'^\[(akv_\w+)\]\ncpp = "([^"]+)"$', (ROOT / "bindings" / "coverage.toml").read_text(), re.MULTILINE))
     headers = "".join(path.read_text() for path in sorted((HERE.parents[1] / "arenakv" / "cpp").glob("*.hpp")))
     code = re.sub(r"//[^\n]*", "", headers)
-    findings = [f"{name}: no line in bindings/coverage-cpp.toml" for name in exported if name not in listed]
+    findings = [f"{name}: no line in bindings/coverage.toml" for name in exported if name not in listed]
     findings += [f"{name}: is not exported" for name in listed if name not in exported]
     for name, place in listed.items():
         if place.startswith("raw-only: "):

@@ -1,4 +1,4 @@
-//! coverage.rs: bindings/coverage-rust.toml names a public function of this package for every function of the C library,
+//! coverage.rs: bindings/coverage.toml names a public function of this package for every function of the C library,
 //! or says why there is none; what it names is there, and the C function is called. It knows this package as text.
 use std::path::Path;
 
@@ -23,7 +23,7 @@ fn blocks_of<'a>(source: &'a str, name: &str) -> Vec<&'a str> {
 
 #[test]
 fn every_c_function_has_its_name_here_or_a_reason() {
-    let (Some(map), Some(table)) = (read("../../../lib/libarenakv.map"), read("../../coverage-rust.toml")) else {
+    let (Some(map), Some(table)) = (read("../../../lib/libarenakv.map"), read("../../coverage.toml")) else {
         return;
     };
     let mut source = String::new();
@@ -31,11 +31,12 @@ fn every_c_function_has_its_name_here_or_a_reason() {
         source += &std::fs::read_to_string(entry.unwrap().path()).unwrap();
     }
     let rows: Vec<(&str, &str)> = table
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .map(|line| {
-            let (name, value) = line.split_once(" = ").expect("name = \"value\"");
-            (name, value.trim_matches('"'))
+        .split("\n[")
+        .skip(1)
+        .map(|entry| {
+            let name = entry.split(']').next().unwrap_or("");
+            let value = entry.lines().find_map(|line| line.strip_prefix("rust = "));
+            (name, value.unwrap_or_else(|| panic!("{name} has no line for Rust")).trim_matches('"'))
         })
         .collect();
     let symbols: Vec<&str> =
