@@ -1,16 +1,65 @@
-"""arenakv: the memory of LLM inference as a library: paged KV-cache metadata with exact prefix sharing.
+"""arenakv: the memory of LLM inference as a library: paged KV caches with exact prefix sharing, stores, copies, arenas.
 
     with arenakv.Cache(num_blocks=1024) as cache:
         created = cache.create([1, 2, 3])
 
-What is not in __all__ is not API.
+Everything that moves K/V bytes is under `copy` of the thing that it moves. What is not in __all__ is not API.
 """
 from __future__ import annotations
 
-import enum
-
-from . import _native
-from ._cache import BlockAllocator, Cache
+from ._arenas import ArenaKVCache, ArenaKVCacheManager, SequenceArena
+from ._attention import Part, attention_decode, attention_merge
+from ._batch import Batch, Tables
+from ._byte_state import (
+    ArenaInfo,
+    CopyStats,
+    Dropped,
+    ImageInfo,
+    MemoryTotals,
+    MemoryView,
+    ModelSizes,
+    PageSize,
+    PagePoolState,
+    PlannerResult,
+    Residence,
+    StoreInfo,
+    TailInfo,
+)
+from ._cache import Cache, CacheConfig, Freed, blocks_for, sizes_of
+from ._copy_store import Span
+from ._enums import (
+    MAX_BLOCK_TOKENS,
+    NULL_BLOCK,
+    PAD_SLOT,
+    TOKEN_UNKNOWN,
+    UNSET,
+    Advice,
+    AttentionKind,
+    BlockAllocator,
+    BlockState,
+    Columns,
+    Content,
+    DType,
+    Family,
+    Feature,
+    Format,
+    Heads,
+    Hold,
+    Isa,
+    Layout,
+    LineFlag,
+    LogLevel,
+    Miss,
+    Moved,
+    Purpose,
+    RecordKind,
+    Role,
+    Scaling,
+    Scrub,
+    SequenceFlag,
+    SequenceState,
+    TicketState,
+)
 from ._errors import (
     EXCEPTIONS,
     ArenakvError,
@@ -23,59 +72,159 @@ from ._errors import (
     StateError,
     Status,
 )
-from ._sequence import Created, Sequence
-from ._state import CacheState, SequenceInfo
+from ._geometry import Geometry, Plane
+from ._host import (
+    has,
+    isa_choose,
+    isa_in_use,
+    isa_name,
+    last_error,
+    set_log,
+    status_name,
+    version,
+    version_number,
+)
+from ._image import Image
+from ._memory import Tracker
+from ._model import Model, attention_name, detect_kv_heads, family_name
+from ._pager import Pager
+from ._plan import Lease, Pin, Plan, Ticket
+from ._pool import Arena, Page, PagePool, PoolTicket, Tensor
+from ._sequence import Created, Sequence, SwappedIn
+from ._state import (
+    CacheState,
+    Explanation,
+    HoldLine,
+    Match,
+    Measures,
+    PlanInfo,
+    PlanRecord,
+    Room,
+    SequenceInfo,
+    SequenceLine,
+    Sizes,
+)
+from ._store import Region, RegionInfo, Store
+from ._stream import POINT_ALL, Stream
+from ._tail import Overflow, Tail
+from ._view import View
 
 __all__ = [
     "EXCEPTIONS",
+    "MAX_BLOCK_TOKENS",
+    "NULL_BLOCK",
+    "PAD_SLOT",
+    "POINT_ALL",
+    "TOKEN_UNKNOWN",
+    "UNSET",
+    "Advice",
+    "Arena",
+    "ArenaInfo",
+    "ArenaKVCache",
+    "ArenaKVCacheManager",
     "ArenakvError",
     "ArgumentError",
+    "AttentionKind",
+    "Batch",
     "BlockAllocator",
+    "BlockState",
     "Cache",
+    "CacheConfig",
     "CacheState",
+    "Columns",
+    "Content",
     "ContentError",
+    "CopyStats",
     "Created",
+    "DType",
     "DamagedError",
+    "Dropped",
+    "Explanation",
+    "Family",
     "Feature",
+    "Format",
+    "Freed",
+    "Geometry",
     "HandleError",
+    "Heads",
+    "Hold",
+    "HoldLine",
     "HostError",
+    "Image",
+    "ImageInfo",
+    "Isa",
+    "Layout",
+    "Lease",
+    "LineFlag",
+    "LogLevel",
+    "Match",
+    "Measures",
+    "MemoryTotals",
+    "MemoryView",
+    "Miss",
+    "Model",
+    "ModelSizes",
+    "Moved",
     "NoRoomError",
+    "Overflow",
+    "Page",
+    "PagePool",
+    "PagePoolState",
+    "PageSize",
+    "Pager",
+    "Part",
+    "Pin",
+    "Plan",
+    "PlanInfo",
+    "PlanRecord",
+    "Plane",
+    "PlannerResult",
+    "PoolTicket",
+    "Purpose",
+    "RecordKind",
+    "Region",
+    "RegionInfo",
+    "Residence",
+    "Role",
+    "Room",
+    "Scaling",
+    "Scrub",
     "Sequence",
+    "SequenceArena",
+    "SequenceFlag",
     "SequenceInfo",
+    "SequenceLine",
+    "SequenceState",
+    "Sizes",
+    "Span",
     "StateError",
     "Status",
+    "Store",
+    "StoreInfo",
+    "Stream",
+    "SwappedIn",
+    "Tables",
+    "Tail",
+    "TailInfo",
+    "Tensor",
+    "Ticket",
+    "TicketState",
+    "Tracker",
+    "View",
+    "attention_decode",
+    "attention_merge",
+    "attention_name",
+    "blocks_for",
+    "detect_kv_heads",
+    "family_name",
     "has",
+    "isa_choose",
+    "isa_in_use",
+    "isa_name",
     "last_error",
+    "set_log",
+    "sizes_of",
     "status_name",
     "version",
+    "version_number",
 ]
-
-
-class Feature(enum.IntEnum):
-    """What a build of the library may have."""
-
-    PREFIX_INDEX = 1  # exact prefix sharing
-    PARTIAL_HITS = 2  # hits that end inside a block
-    BUDDY = 3  # BlockAllocator.BUDDY
-    STORES = 4  # block memory on the host
-    CUDA = 5  # block memory and kernels on CUDA devices
-
-
-def version() -> str:
-    """The version of the library, which is the package's too."""
-    return _native.version()
-
-
-def has(feature: int) -> bool:
-    """Whether the library was built with this feature; False for numbers that it does not know."""
-    return _native.has(feature)
-
-
-def status_name(status: int) -> str:
-    """The name of a status as C has it, "AKV_ERROR_NO_BLOCKS"; unknown values have a text too."""
-    return _native.status_name(status)
-
-
-def last_error() -> str:
-    """The message of the last call on this thread that failed; empty if none has."""
-    return _native.last_error()

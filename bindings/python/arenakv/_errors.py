@@ -5,7 +5,7 @@ It knows statuses, not the library: texts and numbers are handed in.
 from __future__ import annotations
 
 import enum
-from typing import Mapping, Type
+from typing import Mapping, Optional, Type
 
 
 class Status(enum.IntEnum):
@@ -63,14 +63,16 @@ class Status(enum.IntEnum):
 
 class ArenakvError(Exception):
     """A call failed, and nothing has changed. `status` tells why; `needed` and `available` are its numbers, in blocks
-    for NO_BLOCKS and in tokens for NO_CAPACITY, 0 where there are none."""
+    for NO_BLOCKS and in tokens for NO_CAPACITY, 0 where there are none; `row` is the element of a batch it is about."""
 
-    def __init__(self, status: int, message: str, needed: int = 0, available: int = 0) -> None:
-        super().__init__(status, message, needed, available)  # all of them, so that it can be pickled
+    def __init__(self, status: int, message: str, needed: int = 0, available: int = 0,
+                 row: Optional[int] = None) -> None:
+        super().__init__(status, message, needed, available, row)  # all of them, so that it can be pickled
         self.status = status
         self.message = message
         self.needed = needed
         self.available = available
+        self.row = row
 
     def __str__(self) -> str:
         name = self.status.name if isinstance(self.status, Status) else f"status {self.status}"
@@ -121,10 +123,11 @@ EXCEPTIONS: Mapping[Status, Type[ArenakvError]] = {
 }
 
 
-def make_error(status: int, message: str, needed: int = 0, available: int = 0) -> ArenakvError:
+def make_error(status: int, message: str, needed: int = 0, available: int = 0,
+               row: Optional[int] = None) -> ArenakvError:
     """The exception for a status; a status that this package does not know is an ArenakvError."""
     try:
         known = Status(status)
     except ValueError:
-        return ArenakvError(status, message, needed, available)
-    return EXCEPTIONS.get(known, ArenakvError)(known, message, needed, available)
+        return ArenakvError(status, message, needed, available, row)
+    return EXCEPTIONS.get(known, ArenakvError)(known, message, needed, available, row)
