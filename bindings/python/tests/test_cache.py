@@ -5,6 +5,7 @@ import warnings
 
 import arenakv
 from arenakv import _native
+from arenakv._native import structs
 
 GAUGES = ("free", "dirty", "reserved", "live", "pinned", "cached", "quarantined")
 
@@ -149,24 +150,22 @@ class Closing(unittest.TestCase):
 
     def below(self, handle, sequence):
         """The same one layer down, where only the library can tell."""
-        for call in (_native.cache_destroy, _native.cache_read_state, _native.report_dump,
-                     lambda cache: _native.report_block_map(cache, 8),
-                     lambda cache: _native.sequence_create(cache, [1]),
-                     lambda cache: _native.sequence_append(cache, sequence, [1]),
-                     lambda cache: _native.sequence_commit(cache, sequence, 1),
-                     lambda cache: _native.sequence_read_info(cache, sequence),
-                     lambda cache: _native.sequence_read_blocks(cache, sequence),
-                     lambda cache: _native.sequence_free(cache, sequence)):
-            with self.assertRaises(arenakv.HandleError) as caught:
-                call(handle)
-            self.assertIs(caught.exception.status, arenakv.Status.BAD_HANDLE)
+        lib, out = _native.lib, _native.U64()
+        for call in (lambda: lib.akv_cache_destroy(handle),
+                     lambda: lib.akv_cache_read_state(handle, structs.CacheState()),
+                     lambda: lib.akv_report_dump(handle, None, 0, _native.ref(out)),
+                     lambda: lib.akv_sequence_create(handle, structs.Prompt(), None, structs.Created()),
+                     lambda: lib.akv_sequence_append(handle, sequence, None, 1, 0, None),
+                     lambda: lib.akv_sequence_commit(handle, sequence, 1, 0),
+                     lambda: lib.akv_sequence_read_info(handle, sequence, structs.SequenceInfo()),
+                     lambda: lib.akv_sequence_read_blocks(handle, sequence, 0, None, 0, _native.ref(out)),
+                     lambda: lib.akv_sequence_free(handle, sequence)):
+            self.assertEqual(call(), arenakv.Status.BAD_HANDLE)
 
     def test_handles_that_never_were_one_raise(self):
         for handle in (1, 0xdeadbeef, (1 << 64) - 1):
-            with self.assertRaises(arenakv.HandleError):
-                _native.cache_read_state(handle)
-        with self.assertRaises(arenakv.ArgumentError):
-            _native.cache_read_state(0)
+            self.assertEqual(_native.lib.akv_cache_read_state(handle, structs.CacheState()), arenakv.Status.BAD_HANDLE)
+        self.assertEqual(_native.lib.akv_cache_read_state(0, structs.CacheState()), arenakv.Status.INVALID_ARGUMENT)
 
     def test_with_closes_also_after_an_error(self):
         with self.assertRaises(KeyError), arenakv.Cache(num_blocks=8) as cache:

@@ -75,7 +75,7 @@ class Classes(unittest.TestCase):
         with self.assertRaises(arenakv.ArgumentError):
             arenakv.Cache(block_tokens=5000)
         with self.assertRaisesRegex(arenakv.HandleError, "overwritten"):
-            arenakv._native._check(Status.BAD_HANDLE)
+            arenakv._native.check(Status.BAD_HANDLE)
 
 
 class Values(unittest.TestCase):
