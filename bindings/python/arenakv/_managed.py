@@ -15,7 +15,7 @@ from ._errors import ArenakvError, HandleError, Status, make_error
 
 Self = TypeVar("Self", bound="Managed")
 
-_late: List[Keeper] = []  # could not be ended when the last view had gone: work on them is queued
+_late: List[Keeper] = []  # nobody has them any more, and they could not be ended yet: tried again at each close()
 # Re-entrant: garbage collection, and with it the end of a view, comes anywhere.
 _lock = threading.RLock()
 
@@ -57,7 +57,7 @@ class Keeper:
         try:
             self.close()
         except ArenakvError:
-            pass  # a daemon thread is inside at exit: the process takes it along
+            _late.append(self)  # something that is still there needs it; at exit the process takes it along
 
     def _end(self) -> None:
         try:

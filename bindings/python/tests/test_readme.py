@@ -14,7 +14,7 @@ class Readme(unittest.TestCase):
         programs = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
         wanted = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
         self.assertEqual((len(programs), len(wanted)), (1, 1))
-        self.assertLess(programs[0].count("\n"), 25)
+        self.assertLess(programs[0].count("\n"), 20)
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             exec(compile(programs[0], str(README), "exec"), {"__name__": "readme"})

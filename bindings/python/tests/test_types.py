@@ -14,6 +14,9 @@ with arenakv.Cache(num_blocks=8) as cache:
     created: arenakv.Created = cache.create(range(4))
     blocks: list[int] = created.sequence.blocks()
     free: int = cache.state().free_blocks
+    with cache.store() as store, arenakv.Stream(1) as stream:
+        store.copy.zero(blocks, stream=stream)
+        shape: tuple[int, ...] = store.view(0, 0).shape
 """
 
 

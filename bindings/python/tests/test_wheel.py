@@ -63,7 +63,9 @@ class Wheel(unittest.TestCase):
         self.assertIn("\nRoot-Is-Purelib: false\n", self.text("/WHEEL"))
 
     def test_it_holds_the_package_the_library_and_nothing_else(self):
-        package = {f"arenakv/{path.name}" for path in (HERE.parent / "arenakv").iterdir() if path.is_file()}
+        source = HERE.parent / "arenakv"
+        package = {f"arenakv/{path.relative_to(source)}" for path in source.rglob("*")
+                   if path.suffix in (".py", ".typed")}
         rest = {re.sub(r"^arenakv-[^/]*\.", "", name) for name in self.names} - package
         information = {"dist-info/METADATA", "dist-info/WHEEL", "dist-info/RECORD", "dist-info/licenses/LICENSE"}
         self.assertLessEqual(package | {"arenakv/libarenakv.so"}, set(self.names))
