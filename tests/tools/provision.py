@@ -19,7 +19,8 @@ SYSTEM = (
     ("clang++-22", "clang-22"),
     ("/usr/lib/llvm-22/lib/clang/22/lib/linux/libclang_rt.rtsan-x86_64.a", "libclang-rt-22-dev"),
 )
-PYTHON = ("meson==1.12.1", "ninja==1.13.2", "nlohmann-json==3.12.0", "meson-python==0.22.1", "build==1.6.1", "mypy==2.4.1")
+PYTHON = ("meson==1.12.1", "ninja==1.13.2", "nlohmann-json==3.12.0", "meson-python==0.22.1", "build==1.6.1", "mypy==2.4.1",
+          "numpy==2.4.6")
 
 
 def present(sign):

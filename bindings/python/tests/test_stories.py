@@ -5,12 +5,13 @@ import unittest
 
 import arenakv
 import stories
+import stories_bytes
 
 FOLDER = pathlib.Path(__file__).resolve().parents[3] / "tests/conformance"
 FLAGS = ("committed", "partial", "prefix_only", "no_match", "contiguous", "no_publish", "keep_blocks", "keep_pinned",
          "in_flight", "verify", "ordered", "finish")
-WORDS = {name.rstrip("_"): word for name, word in vars(stories).items() if getattr(word, "__code__", None)
-         and word.__code__.co_varnames[:word.__code__.co_argcount] == ("story", "step")}
+WORDS = {name.rstrip("_"): word for name, word in {**vars(stories), **vars(stories_bytes)}.items()
+         if getattr(word, "__code__", None) and word.__code__.co_varnames[:word.__code__.co_argcount] == ("story", "step")}
 
 
 def compare(what, wanted, got):
