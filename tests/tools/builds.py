@@ -25,9 +25,9 @@ SANITIZER = ("-Ddebug=true", "-Doptimization=1", "-Dsanitizer_runtime=true", "-D
 BUILDS = (
     # Where variables are kept is for debuggers, and takes gcc a third of its time; lines of code are told without it.
     Build("asan", SANITIZER + ("-Db_sanitize=address,undefined", "-Dcpp_args=-fno-var-tracking"),
-          suites=("unit", "contract", "model", "bytes", "stress")),
+          suites=("unit", "contract", "conformance", "model", "bytes", "stress")),
     Build("tsan", SANITIZER + ("-Db_sanitize=thread",), ("clang-19", "clang++-19"),
-          ("unit", "contract", "model", "bytes", "stress"), ("clang++-19", provision.TSAN_RUNTIME)),
+          ("unit", "contract", "conformance", "model", "bytes", "stress"), ("clang++-19", provision.TSAN_RUNTIME)),
     # (Under sanitizers gcc warns about the standard library's own code.)
     Build("release", ("-Dbuildtype=release", "--werror"), sanitizer=False),
 )

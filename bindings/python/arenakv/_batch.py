@@ -45,6 +45,7 @@ class Tables:
                                padded_slots=unsigned("padded_slots", padded_slots, 64),
                                padded_sequences=unsigned("padded_sequences", padded_sequences))
         self._keep: List[object] = []
+        self._mapped: Optional[int] = None
         self._slots(slot_mapping=slot_mapping, positions=positions)
         self._sequences(query_start_loc, kv_indptr, kv_indices, kv_last_page_len)
         self._rows(block_table, first_positions, seq_lens, row_of, keep_rows)
@@ -84,11 +85,18 @@ class Tables:
         if row_of is not None:
             given = _native.numbers("I", row_of)
             self._keep.append(given.keep)
-            self.struct.row_of = given.address
+            self.struct.row_of, self._mapped = given.address, given.count
         self._states: Any = None
         if keep_rows and table is not None:
             self._states = _native.array(s.RowState, max(self.struct.num_rows, 1))
             self.struct.row_states = _native.address(self._states)
+
+    def check_rows(self, sequences: int) -> None:
+        """`row_of` must have a row for each sequence, padded ones included: C has no count of it."""
+        wanted = max(sequences, self.struct.padded_sequences)
+        if self._mapped is not None and self._mapped < wanted:
+            raise make_error(Status.BUFFER_TOO_SMALL, f"row_of has {self._mapped} elements, must have {wanted}", wanted,
+                             self._mapped)
 
     def forget_rows(self) -> None:
         """Rows are written in full by the next call."""
@@ -110,6 +118,8 @@ class Batch:
         self._cache, self._tables = cache, tables
         self._handles = handles_of(sequences)
         count = self._handles.count
+        if tables is not None:
+            tables.check_rows(count)
         self._counts = self._one_each("num_tokens", num_tokens, count)
         self._first = self._one_each("first", first, count)
         self._lengths = self._one_each("lengths", lengths, count)

@@ -83,14 +83,11 @@ class StoreCopy:
         struct.data, struct.token_stride, struct.head_stride = tensor.address, *strides
         keep = [tensor.keep]
         if scales is not None:
-            given = _native.tensor_of(scales)
-            wanted = heads if struct.dtype else count
-            if not given.packed or not given.shape or given.shape[0] < wanted or (into and given.read_only):
-                raise make_error(Status.INVALID_ARGUMENT, f"scales of plane {index} must be packed, of "
-                                 f"{wanted} rows")
-            if not struct.dtype and given.bytes < count * plane.scale_bytes:
-                raise make_error(Status.OUT_OF_RANGE, f"scales of plane {index} have {given.bytes} bytes, must have "
-                                 f"{count * plane.scale_bytes}")
+            given = packed(scales, "scales", into and not struct.dtype)
+            wanted = heads * 4 if struct.dtype else count * plane.scale_bytes
+            if given.bytes < wanted or (struct.dtype and given.type != "<f4"):
+                raise make_error(Status.OUT_OF_RANGE, f"scales of plane {index} are {given.bytes} bytes of "
+                                 f"{given.type}, must be {wanted}{' of <f4' if struct.dtype else ''}")
             struct.scales = given.address
             keep.append(given.keep)
         return keep

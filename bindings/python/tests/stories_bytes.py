@@ -37,8 +37,8 @@ def write(story, step):
                                   tables=arenakv.Tables(slot_mapping=slots))
     layers, heads, dim = shape_of(where)
     for layer in range(layers):
-        where.copy.write_tokens(layer, slots, {plane: rows(values(step["seed"], layer, plane, first, count, heads * dim),
-                                                           heads, dim) for plane in (0, 1)})
+        data = [values(step["seed"], layer, plane, first, count, heads * dim) for plane in (0, 1)]
+        where.copy.write_tokens(layer, slots, {plane: rows(data[plane], heads, dim) for plane in (0, 1)})
 
 
 def read(story, step):

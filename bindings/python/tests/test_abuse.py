@@ -45,7 +45,8 @@ class Everything:
         self.cache = arenakv.Cache(num_blocks=16, block_tokens=4, num_swap_blocks=4, geometry=SHAPE)
         self.store, self.stream, self.tracker = self.cache.store(), Stream(1), Tracker()
         self.swap = self.cache.store(columns=Columns.SWAP_BLOCKS)
-        self.pool, self.pager = PagePool(page_bytes=4096, num_pages=2), arenakv.Pager(self.cache, [self.store, self.swap])
+        self.pool = PagePool(page_bytes=4096, num_pages=2)
+        self.pager = arenakv.Pager(self.cache, [self.store, self.swap])
         self.tail = Tail(self.store, dtype=DType.F32)
         self.all = (self.pager, self.tail, self.stream, self.swap, self.store, self.pool, self.tracker, self.cache)
 

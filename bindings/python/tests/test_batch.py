@@ -1,4 +1,4 @@
-"""test_batch.py: a step for many sequences over arrays of the caller's: written in place, never copied, never overrun."""
+"""test_batch.py: a step for many sequences over the caller's arrays: written in place, never copied, never overrun."""
 import array
 import unittest
 
@@ -62,10 +62,14 @@ class Batches(unittest.TestCase):
                        arenakv.Tables(block_table=memoryview(bytearray(8)).cast("i", (2, 1))),
                        arenakv.Tables(query_start_loc=array.array("i", [0, 0])),
                        arenakv.Tables(slot_mapping=array.array("q")),
+                       arenakv.Tables(seq_lens=array.array("i", [0] * 9), row_of=[3]),
+                       arenakv.Tables(seq_lens=array.array("i", [0] * 9), row_of=[3, 4, 5], padded_sequences=4),
                        arenakv.Tables(kv_indptr=array.array("i", [0] * 3), kv_indices=array.array("i", [0]))):
             with self.assertRaises(arenakv.ArgumentError) as caught:
                 self.cache.append_batch(sequences, [3, 3], tables=tables)
             self.assertIs(caught.exception.status, Status.BUFFER_TOO_SMALL)
+        with self.assertRaisesRegex(arenakv.ArgumentError, "row_of has 1 elements, must have 2"):
+            self.cache.batch(sequences, tables=arenakv.Tables(seq_lens=array.array("i", [0] * 9), row_of=[3]))
         self.assertEqual(guarded.tolist(), [77] * 8)
         self.assertEqual([one.info().length for one in sequences], [3, 3])
 
@@ -88,6 +92,8 @@ class Batches(unittest.TestCase):
             self.cache.append_batch(sequences, tokens=[1])
         with self.assertRaises(arenakv.ArgumentError):
             self.cache.append_batch([sequences[0], sequences[0]])
+        with self.assertRaises(arenakv.ArgumentError):
+            self.cache.batch(sequences).truncate()
         with self.assertRaises(OverflowError):
             self.cache.append_batch(sequences, [1, -1])
 
@@ -107,6 +113,11 @@ class Batches(unittest.TestCase):
         tables.forget_rows()
         self.cache.append_batch([second, first], tables=tables)
         self.assertEqual(cells.tolist(), [*second.blocks(), 0, 0, *first.blocks(), 0, 0])
+
+    def test_rows_go_where_the_caller_wants_them(self):
+        sequences, lens = self.sequences(3, 4), array.array("i", [9] * 4)
+        self.cache.append_batch(sequences, tables=arenakv.Tables(seq_lens=lens, row_of=array.array("I", [3, 1])))
+        self.assertEqual(lens.tolist(), [9, 5, 9, 4])
 
     def test_padding_is_what_graphs_want(self):
         first, second = self.sequences(4, 2)

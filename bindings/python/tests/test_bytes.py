@@ -1,7 +1,9 @@
 """test_bytes.py: K/V in and out of stores, of the library's memory and of the caller's, converted, counted, bounded."""
 import array
+import gc
 import struct
 import unittest
+import weakref
 
 import arenakv
 from arenakv import Columns, DType, Format, Geometry, Heads, Layout, Moved, Region, Span, Status
@@ -51,7 +53,8 @@ class Stores(unittest.TestCase):
 
     def test_arrays_of_another_shape_are_refused_before_anything_is_read(self):
         with self.cache.store() as store:
-            for wrong in (rows([1.0] * 8), rows([1.0] * 16, 4, 2), array.array("f", [1.0] * 16), rows([1.0] * 16, 1, 8)):
+            for wrong in (rows([1.0] * 8), rows([1.0] * 16, 4, 2), array.array("f", [1.0] * 16),
+                          rows([1.0] * 16, 1, 8)):
                 with self.assertRaises(arenakv.ArgumentError):
                     store.copy.write_tokens(0, [4, 5], {0: wrong})
             with self.assertRaises(arenakv.ArgumentError):
@@ -63,6 +66,19 @@ class Stores(unittest.TestCase):
                     store.copy.write_tokens(layer, slots, {plane: rows([1.0] * 8)})
                 self.assertIs(caught.exception.status, Status.OUT_OF_RANGE)
             self.assertEqual(store.stats(), [])
+
+    def test_scales_of_heads_are_floats_and_as_many(self):
+        geometry = Geometry.of(1, HEADS, 16, DType.F32).choose(Format.F8, BLOCK)
+        data = memoryview(array.array("f", [float(i) for i in range(HEADS * 16)])).cast("B").cast("f", (1, HEADS, 16))
+        with arenakv.Cache(num_blocks=8, block_tokens=BLOCK, geometry=geometry) as cache, cache.store() as store:
+            scales, back = array.array("f", [0.5, 0.25]), memoryview(bytearray(HEADS * 16 * 4)).cast("f", data.shape)
+            store.copy.write_tokens(0, [4], {0: data}, scales={0: scales})
+            store.copy.read_tokens(0, [4], {0: back}, scales={0: scales})
+            worst = max(abs(back[0, head, i] - data[0, head, i]) for head in range(HEADS) for i in range(16))
+            self.assertTrue(0 < worst < 1.1)
+            for wrong in (array.array("f", [0.5]), array.array("d", [0.5, 0.5]), bytes(8), memoryview(scales)[::2]):
+                with self.assertRaises(arenakv.ArgumentError):
+                    store.copy.write_tokens(0, [4], {0: data}, scales={0: wrong})
 
     def test_spans_are_gathered_and_scattered_with_a_conversion_between(self):
         with self.cache.store() as store:
@@ -93,6 +109,25 @@ class Stores(unittest.TestCase):
             with self.assertRaises(BufferError):
                 memory[3].extend(b"x")  # it is in use
             self.assertEqual(store.view(1, 1).data, store.region(1, 1).data)
+
+    def test_memory_that_its_owner_forgets_is_kept_as_long_as_the_store(self):
+        class Memory(array.array):
+            """An array that can be seen to go."""
+
+        memory = [Memory("f", bytes(9 * BLOCK * HEADS * DIM * 4)) for _ in range(LAYERS * 2)]
+        seen = [weakref.ref(one) for one in memory]
+        shape = (9, BLOCK, HEADS, DIM)
+        store = self.cache.store(regions=[memoryview(one).cast("B").cast("f", shape) for one in memory])
+        memory.clear()
+        gc.collect()
+        self.assertTrue(all(one() is not None for one in seen))
+        view = store.view(0, 0)
+        store.close()
+        gc.collect()
+        self.assertTrue(all(one() is not None for one in seen))
+        del view
+        gc.collect()
+        self.assertTrue(all(one() is None for one in seen))
 
     def test_memory_of_another_shape_is_refused(self):
         def region(*shape, kind="f"):

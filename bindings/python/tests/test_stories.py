@@ -1,4 +1,5 @@
 """test_stories.py: the conformance stories of tests/conformance, replayed through the package."""
+import inspect
 import json
 import pathlib
 import unittest
@@ -11,7 +12,7 @@ FOLDER = pathlib.Path(__file__).resolve().parents[3] / "tests/conformance"
 FLAGS = ("committed", "partial", "prefix_only", "no_match", "contiguous", "no_publish", "keep_blocks", "keep_pinned",
          "in_flight", "verify", "ordered", "finish")
 WORDS = {name.rstrip("_"): word for name, word in {**vars(stories), **vars(stories_bytes)}.items()
-         if getattr(word, "__code__", None) and word.__code__.co_varnames[:word.__code__.co_argcount] == ("story", "step")}
+         if inspect.isfunction(word) and list(inspect.signature(word).parameters) == ["story", "step"]}
 
 
 def compare(what, wanted, got):

@@ -1,4 +1,4 @@
-"""test_streams.py: work in the background: it keeps the buffers that it needs, calls back, and ends before its stream."""
+"""test_streams.py: work in the background: it keeps the buffers it needs, calls back, and ends before its stream."""
 import array
 import gc
 import os

@@ -251,9 +251,12 @@ class Attention(unittest.TestCase):
                 (self.query, good, [Part(self.store, self.table[:1], self.lengths)], {}),
                 (self.query, good, [Part(self.store, self.table, self.lengths[:1])], {}),
                 (self.query, good, [Part(self.store, self.table, [17, 1])], {}),
+                (self.query, good, [Part(self.store, self.table[0, :2].copy(), [9, 1])], {}),
                 (self.query, good, [Part(self.store, self.table.astype(numpy.int64), self.lengths)], {}),
                 (self.query, good, [part], {"log_sums": numpy.empty(7, numpy.float32)}),
                 (self.query, good, [part], {"sink_logits": [0.0] * 3}),
                 (self.query, good, [part], {"positions": [1]})):
             with self.assertRaises(arenakv.ArgumentError):
                 arenakv.attention_decode(1, query, out, parts, **more)
+        with self.assertRaisesRegex(arenakv.ArgumentError, "room for 8"):
+            arenakv.attention_decode(1, self.query, good, [Part(self.store, self.table[0, :2].copy(), [9, 1])])

@@ -18,7 +18,8 @@ import zipfile
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 HERE = pathlib.Path(__file__).resolve().parent
 PLATFORM = sysconfig.get_platform().replace("-", "_").replace(".", "_")
-FILES = ("LICENSE", "meson.build", "meson.options", "pyproject.toml", "bindings", "examples", "include", "lib")
+FILES = ("LICENSE", "meson.build", "meson.options", "pyproject.toml", "bindings", "examples", "include", "kernelcheck",
+         "lib")
 
 
 def output_of(*command, **options):
@@ -89,6 +90,17 @@ class Wheel(unittest.TestCase):
         text = (HERE.parent / "README.md").read_text()
         program, wanted = (re.search(rf"```{kind}\n(.*?)```", text, re.DOTALL)[1] for kind in ("python", "text"))
         self.assertEqual(self.python(program), wanted.strip())
+
+    def test_installed_it_needs_nothing_else_for_k_v(self):
+        """A15 tensors in pages, and a block in a store, without NumPy or torch."""
+        self.assertEqual(self.python(
+            "import array, arenakv as a\n"
+            "shape = a.Geometry.of(1, 1, 4, a.DType.F32)\n"
+            "with a.ArenaKVCacheManager(shape) as m, a.Cache(num_blocks=4, geometry=shape) as c, c.store() as s:\n"
+            "    k = m.create_sequence_arena().create_cache(); k.extend(2)\n"
+            "    s.copy.scatter([a.Span([1], 1, array.array('f', range(8)))])\n"
+            "    print(k.view(0, 1).shape, s.view(0, 1).memory().cast('f')[64:68].tolist())"),
+            "(2, 1, 4) [4.0, 5.0, 6.0, 7.0]")
 
     def test_installed_the_command_is_on_the_path_and_needs_no_library_beside_it(self):
         self.assertIn(self.python("import arenakv; print(arenakv.version())"), output_of(self.bin / "arenakv", "info"))
