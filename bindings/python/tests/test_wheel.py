@@ -70,7 +70,8 @@ class Wheel(unittest.TestCase):
         rest = {re.sub(r"^arenakv-[^/]*\.", "", name) for name in self.names} - package
         information = {"dist-info/METADATA", "dist-info/WHEEL", "dist-info/RECORD", "dist-info/licenses/LICENSE"}
         self.assertLessEqual(package | {"arenakv/libarenakv.so"}, set(self.names))
-        self.assertEqual(rest, information | {"arenakv/libarenakv.so", "data/scripts/arenakv"})
+        self.assertEqual(rest, information | {"arenakv/libarenakv.so", "data/scripts/arenakv",
+                                           "data/scripts/arenakv-kernelcheck"})
 
     def test_the_metadata_says_license_and_python(self):
         metadata = self.text("/METADATA")
