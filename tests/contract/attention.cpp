@@ -3,7 +3,6 @@
 #include "numbers.hpp"
 
 #include <cstring>
-#include <numeric>
 #include <limits>
 #include <numeric>
 
