@@ -8,7 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "_cgo_export.h"
+/* callback.go has them. */
+int32_t arenakvProgress(uintptr_t handle, uint64_t done, uint64_t total);
+void arenakvComplete(uintptr_t handle);
 
 static int32_t progress(void *context, uint64_t done, uint64_t total) {
   return arenakvProgress((uintptr_t)context, done, total);

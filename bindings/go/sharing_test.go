@@ -81,11 +81,12 @@ func TestCloseWhileOthersWorkEndsTheirCallsWithAnError(t *testing.T) {
 			started <- struct{}{}
 			for {
 				created, err := cache.Create(Prompt{Tokens: tokens(1, 3)}, nil)
-				if err == nil {
-					_, err = created.Sequence.Append([]int32{4}, 0)
-				}
-				if err == nil {
-					err = created.Sequence.Free()
+				for grown := false; err == nil || errors.Is(err, ErrBusy); grown = true {
+					if !grown {
+						_, err = created.Sequence.Append([]int32{4}, 0)
+					} else if err = created.Sequence.Free(); err == nil {
+						break
+					} // busy: a Close that will be refused is looking at it
 				}
 				if errors.Is(err, ErrBadHandle) {
 					return

@@ -42,8 +42,7 @@ def complaint_outside(root, path, quote, name):
     top = root / path.relative_to(root).parts[0]
     own = any((folder / name).resolve().is_relative_to(top) and (folder / name).is_file()
               for folder in path.parents if folder.is_relative_to(top))
-    written_by_cgo = name == "_cgo_export.h" and path.relative_to(root).parts[:2] == ("bindings", "go")
-    if is_public(name) or own or written_by_cgo or (quote == "<" and name.split("/")[0] not in LEVEL):
+    if is_public(name) or own or (quote == "<" and name.split("/")[0] not in LEVEL):
         return None
     return f'"{name}" is not public: include "arenakv.h" or "arenakv/....h"'
 

@@ -129,7 +129,7 @@ def use_module(runner, folder, module):
 def kind_copy(runner):
     with tempfile.TemporaryDirectory(prefix="arenakv-go-") as place:
         folder = pathlib.Path(place)
-        runner.call("meson", "install", "-C", runner.build, "--no-rebuild", "--destdir", folder / "root")
+        runner.call("meson", "install", "-C", runner.build, "--destdir", folder / "root")
         root = folder / "root"
         library, = {path.parent for path in root.rglob("libarenakv.so")}
         headers = next(root.rglob("arenakv.h")).parent
