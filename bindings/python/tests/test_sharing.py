@@ -83,12 +83,14 @@ class Threads(unittest.TestCase):
 
         def work(_):
             started.release()
-            try:
-                while True:
+            while True:
+                try:
                     with cache.create([1, 2, 3]).sequence as sequence:
                         sequence.append([4])
-            except arenakv.HandleError:
-                return True
+                except arenakv.HandleError:
+                    return True
+                except arenakv.StateError as error:  # a close() that was refused had looked at the sequence
+                    self.assertIs(error.status, Status.BUSY)
 
         cache = arenakv.Cache(num_blocks=64)
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
