@@ -74,11 +74,31 @@ ByteString Run::both_tiers(const Seq &seq, std::uint32_t dtype) {
 
 void Run::gather_stored(Seq &seq) {
   note("gather the %u stored tokens of %" PRIx64, seq.stored, seq.row);
-  ByteString want = in_bulk(seq, 0), data(want.size(), 0xee);
-  const akv_span span = span_of(seq.blocks, seq.stored, 0, data);
+  gather_stored(seq, 0, 0, in_bulk(seq, 0));
+}
+
+// Some of them as numbers: what a token is does not depend on where reading begins.
+void Run::gather_some(Seq &seq) {
+  const std::uint32_t first = random_.below(seq.stored + 1), count = seq.stored - first;
+  note("gather tokens %u + %u of %" PRIx64 " as numbers", first, count, seq.row);
+  const ByteString all = in_bulk(seq, AKV_DTYPE_F32);
+  ByteString want;
+  auto from = all.begin();
+  for (const Unit &unit : units_) {
+    const auto row = static_cast<std::ptrdiff_t>(unit.width * sizeof(float));
+    want.insert(want.end(), from + row * first, from + row * seq.stored);
+    from += row * seq.stored;
+  }
+  gather_stored(seq, first, AKV_DTYPE_F32, std::move(want));
+}
+
+void Run::gather_stored(Seq &seq, std::uint32_t first, std::uint32_t dtype, ByteString want) {
+  ByteString data(want.size(), 0xee);
+  akv_span span = span_of(seq.blocks, seq.stored - first, dtype, data);
+  span.first_token = first;
   must(retry([&] { return akv_copy_gather(quantized_, &span, 1, sizeof span, stream_->handle()); }), "gather");
   count(quantized_moved_, AKV_MOVED_GATHER, 1, want.size());
-  pend(std::move(data), std::move(want), 0, "codes and scales of what has overflowed");
+  pend(std::move(data), std::move(want), dtype, "what has overflowed");
 }
 
 void Run::gather_tail(Seq &seq) {
@@ -116,9 +136,10 @@ void Run::read_tiers(Seq &seq) {
 void Run::read_something() {
   Seq *seq = some_seq();
   if (seq == nullptr) return;
-  switch (random_.below(3)) {
+  switch (random_.below(4)) {
     case 0: return gather_stored(*seq);
-    case 1: return gather_tail(*seq);
+    case 1: return gather_some(*seq);
+    case 2: return gather_tail(*seq);
     default: return read_tiers(*seq);
   }
 }

@@ -102,6 +102,8 @@ class Run {
   akv_span span_of(const std::vector<std::int32_t> &blocks, std::uint32_t tokens, std::uint32_t dtype,
                    ByteString &data) const;
   void gather_stored(Seq &seq);
+  void gather_stored(Seq &seq, std::uint32_t first, std::uint32_t dtype, ByteString want);
+  void gather_some(Seq &seq);
   void gather_tail(Seq &seq);
   void read_tiers(Seq &seq);
   void read_something();
