@@ -5,6 +5,7 @@
 #include <cstring>
 #include <numeric>
 #include <limits>
+#include <numeric>
 
 using namespace akv::test;
 
@@ -151,6 +152,56 @@ TEST_CASE("attention: E7 windows, sink tokens, sink logits, soft caps and scales
     OK(akv_attention_decode(&call, nullptr));
     scene.check(out, log_sums, 1e-5);
   }
+}
+
+TEST_CASE("attention: E7 a long sequence is shared out among workers by its tokens, and they make one softmax") {
+  const NumberShape n;
+  const KvCache cache(format_shape(AKV_FORMAT_I8, n));
+  const KvStore store(cache);
+  std::vector<std::int32_t> blocks(n.blocks), table;
+  std::iota(blocks.begin(), blocks.end(), 1);
+  const std::uint32_t tokens = n.blocks * n.block_tokens, length = 1517, width = n.heads * n.head_dim;
+  scatter(store, blocks, random_numbers(std::size_t{n.layers} * 2 * tokens * width, 3), tokens);
+  const Numbers kv = gathered(store, blocks, tokens);
+  // Blocks may stand in a table many times; the halves have none in common.
+  for (std::uint32_t i = 0; i < 190; ++i) table.push_back(static_cast<std::int32_t>(i < 95 ? 1 + i % 6 : 7 + i % 6));
+  const Numbers query = random_numbers(std::size_t{kQueryHeads} * n.head_dim, 9),
+                sinks = random_numbers(kQueryHeads, 5);
+  const akv_attention_part part = {store, table.data(), 190, &length, nullptr, nullptr, nullptr};
+  for (const int workers : {-1, 1, 2, 4})
+    for (const std::uint32_t window : {0u, 1200u}) {
+      INFO(workers << " workers, window " << window);
+      const KvStream stream(workers);
+      Numbers out(query.size()), log_sums(kQueryHeads);
+      akv_attention call = AKV_ATTENTION_INIT;
+      call.num_sequences = 1;
+      call.query_heads = kQueryHeads;
+      call.dtype = AKV_DTYPE_F32;
+      call.query = query.data();
+      call.out = out.data();
+      call.log_sums = log_sums.data();
+      call.window = window;
+      call.sink_logits = sinks.data();
+      call.parts = &part;
+      call.num_parts = 1;
+      call.part_size = sizeof part;
+      OK(akv_attention_decode(&call, stream));
+      stream.wait();
+      for (std::uint32_t head = 0; head < kQueryHeads; ++head) {
+        Seen seen{{double{sinks[head]}}, {nullptr}};
+        for (std::uint32_t t = window == 0 ? 0 : length - window; t < length; ++t) {
+          const std::size_t row = static_cast<std::size_t>(table[t / 8] - 1) * 8 + t % 8;
+          const float *key = &kv[row * width + head / (kQueryHeads / n.heads) * n.head_dim];
+          double score = 0;
+          for (std::uint32_t e = 0; e < n.head_dim; ++e) score += double{query[head * n.head_dim + e]} * key[e];
+          seen.scores.push_back(score / std::sqrt(double(n.head_dim)));
+          seen.values.push_back(key + std::size_t{tokens} * width);
+        }
+        const Attended wanted = attended(seen, n.head_dim);
+        CHECK(difference(wanted.out, &out[head * n.head_dim]) <= 1e-5);
+        CHECK(std::abs(wanted.log_sum - log_sums[head]) <= 1e-4);
+      }
+    }
 }
 
 TEST_CASE("attention: D5 tokens in two parts are one softmax, and two results are merged into it") {
