@@ -48,7 +48,7 @@ def commands(tree: pathlib.Path, folder: pathlib.Path, name: str) -> list[list[o
     contract, model, threads, memory, unit, kernels, moves, tiers = (folder / program for program in PROGRAMS)
     special = {
         "pages": [unit, "--abort", "page_pool:*,bump_arena:*,checker:*"],
-        "formats": [unit, "--abort", "formats: every*,formats: a*,formats: 4 bits*,formats: zeroes*,formats: D5*"],
+        "formats": [unit, "--abort", "formats: every*,formats: a row*,formats: a NaN*,formats: 4 bits*,formats: D5*"],
         "kernels": [kernels],
         "bytes": [moves, "--operations", 100_000],
         "tiers": [tiers, "--operations", 20_000],
