@@ -152,7 +152,8 @@ TEST_CASE("cpp abuse: S3 a cache that is closed under running threads is told to
         const Status status = refused([&] { mine.create(count_up(thread * 100, 5)).sequence.append({1}); });
         mine.detach();
         if (status == Status::BadHandle) return;
-        if (status != Status::Ok) wrong = true;
+        // A close() that was refused had looked at the sequence; where that met its end, its blocks stay taken.
+        if (status != Status::Ok && status != Status::Busy && status != Status::NoBlocks) wrong = true;
       }
     });
   while (running < 4) std::this_thread::yield();
