@@ -166,6 +166,28 @@ TEST_CASE("copy: D5 E7 blocks become another format's, as if their numbers had b
     }
 }
 
+TEST_CASE(
+    "copy: D5 codes under one head's scale become codes under another's, and a shard has the scales of its heads") {
+  const NumberShape n;
+  const KvShape shape = format_shape(AKV_FORMAT_F8, n);
+  const KvCache cache(shape);
+  const KvStore whole(cache), second(cache, [](akv_store_config &c) { c.first_head = c.num_heads = 1; }), same(cache);
+  const std::uint32_t width = n.heads * n.head_dim;
+  Numbers from_scales, to_scales, one_scale;  // of [layer][plane][head]
+  for (std::uint32_t i = 0; i < n.layers * 2 * n.heads; ++i) {
+    from_scales.push_back(i % 2 == 0 ? 0.01f : 0.02f);
+    to_scales.push_back(i % 2 == 0 ? 0.03f : 0.015f);
+    if (i % 2 != 0) one_scale.push_back(0.025f);
+  }
+  const std::int32_t block = 1;
+  scatter(whole, {block}, Numbers(std::size_t{n.layers} * 2 * n.block_tokens * width, 1.0f), n.block_tokens, nullptr,
+          from_scales.data());
+  OK(akv_copy_converted(whole, &block, from_scales.data(), same, &block, to_scales.data(), 1, nullptr));
+  OK(akv_copy_converted(whole, &block, from_scales.data(), second, &block, one_scale.data(), 1, nullptr));
+  for (const float x : gathered(same, {block}, n.block_tokens, to_scales.data())) REQUIRE(std::abs(x - 1) < 0.13f);
+  for (const float x : gathered(second, {block}, n.block_tokens, one_scale.data())) REQUIRE(std::abs(x - 1) < 0.13f);
+}
+
 TEST_CASE("copy: D5 a conversion that can't be is refused before anything has moved") {
   const NumberShape n;
   const KvCache plain(format_shape(AKV_FORMAT_BF16, n)), channel(format_shape(AKV_FORMAT_I4, n));
