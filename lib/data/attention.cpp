@@ -26,6 +26,7 @@ constexpr std::uint64_t kShareOfTheQueue = 8;
 // The planes of a layer that attention reads; one and the same for MLA.
 struct Planes {
   std::uint32_t keys = 0, values = 0;
+  bool latent() const noexcept { return keys == values; }
 };
 
 Status find_planes(const Store &store, Planes &out) {
@@ -52,7 +53,7 @@ Status read_shape(const akv_attention &attention, const Store &store, Planes pla
   const PlaneShape &keys = store.layout().plane(planes.keys), &values = store.layout().plane(planes.values);
   AKV_TRY(check_conversion(keys, planes.keys, AKV_DTYPE_F32));
   AKV_TRY(check_conversion(values, planes.values, AKV_DTYPE_F32));
-  const bool latent = planes.keys == planes.values;
+  const bool latent = planes.latent();
   if (latent ? attention.value_dim == 0 || attention.value_dim > keys.head_dim : attention.value_dim != 0)
     return fail(AKV_ERROR_INVALID_ARGUMENT,
                 latent ? "value_dim is %llu, must be 1 to the latent's %llu elements"
@@ -202,8 +203,7 @@ Status attend(const akv_attention &attention, const akv_attention_part *parts, S
   }
   AKV_TRY(check_numbers(attention, shape));
   for (std::uint32_t i = 0; i < attention.num_parts; ++i)
-    if (const Status status = check_part(attention, parts[i], *stores[i], planes[i].keys == planes[i].values);
-        status != AKV_OK) {
+    if (const Status status = check_part(attention, parts[i], *stores[i], planes[i].latent()); status != AKV_OK) {
       name_row(i);
       return status;
     }
@@ -243,9 +243,8 @@ Status attend(const akv_attention &attention, const akv_attention_part *parts, S
     AttendPart &part = work->parts[i];
     part.keys = pool_elements(store.region(layers[i], planes[i].keys), store.layout().plane(planes[i].keys),
                               parts[i].key_scales);
-    const bool latent = planes[i].keys == planes[i].values;
     part.values = pool_elements(store.region(layers[i], planes[i].values), store.layout().plane(planes[i].values),
-                                latent ? parts[i].key_scales : parts[i].value_scales);
+                                planes[i].latent() ? parts[i].key_scales : parts[i].value_scales);
     part.block_table = parts[i].block_table;
     part.table_stride = parts[i].table_stride;
     part.num_tokens = parts[i].lengths;

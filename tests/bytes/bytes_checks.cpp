@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cinttypes>
-#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -133,50 +132,17 @@ void Run::check_stats(Store &store) {
   }
 }
 
-std::uint64_t Run::bytes_moved() const {
+std::uint64_t Run::counted() const {
   std::uint64_t sum = 0;
   for (const Store &store : stores_)
     for (const Moved &line : store.moved) sum += line.bytes;
   return sum;
 }
 
-// -- telling --
-
-void Run::must(akv_status status, const char *what) { expect(status, AKV_OK, what); }
-
-void Run::expect(akv_status got, akv_status want, const char *what) {
-  if (got == want) return;
-  char text[400];
-  akv_last_error(text, sizeof text);
-  fail("%s answered %s, not %s: %s", what, akv_status_name(got), akv_status_name(want), got != AKV_OK ? text : "");
-}
-
-void Run::note(const char *format, ...) {
-  ++notes_;
-  char text[300];
-  va_list arguments;
-  va_start(arguments, format);
-  std::vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
-  if (print_all_) {
-    std::printf("%" PRIu64 ": %s\n", operation_, text);
-    std::fflush(stdout);
-  }
-  log_.push_back(std::to_string(operation_) + ": " + text);
-  if (log_.size() > 60) log_.pop_front();
-}
-
-void Run::fail(const char *format, ...) {
-  std::printf("\nthe last calls of seed %" PRIu64 " (%u blocks and %u swap blocks of %u tokens, scrub %u, %s):\n",
-              seed_, num_blocks_, num_swap_blocks_, block_tokens_, scrub_, buddy_ ? "buddy" : "stack");
-  for (const std::string &line : log_) std::printf("  %s\n", line.c_str());
-  va_list arguments;
-  va_start(arguments, format);
-  std::vprintf(format, arguments);
-  va_end(arguments);
-  std::printf("\nagain: random_bytes --seed %" PRIu64 " --operations 1\n", seed_);
-  std::fflush(stdout);
-  std::_Exit(1);
+std::string Run::shape_in_words() const {
+  return std::to_string(num_blocks_) + " blocks and " + std::to_string(num_swap_blocks_) + " swap blocks of " +
+         std::to_string(block_tokens_) + " tokens, scrub " + std::to_string(scrub_) + ", " +
+         (buddy_ ? "buddy" : "stack");
 }
 
 }  // namespace bytes_test

@@ -1,6 +1,7 @@
 // bytes_run.hpp: one seed's worth of random operations on a cache with stores, and a shadow copy of every byte.
 // It knows the public API; not how the library works.
 //
+//   telling_run.cpp     what is told when something is wrong; the program around runs
 //   kv_shape.cpp        what a token is in bytes, and which of them a store has
 //   latched_stream.cpp  streams whose work is held up
 //   bytes_world.cpp     a cache, its stores and streams; and how all of it ends
@@ -21,6 +22,7 @@
 
 #include "kv_shape.hpp"
 #include "latched_stream.hpp"
+#include "telling_run.hpp"
 
 #include <deque>
 #include <list>
@@ -108,7 +110,7 @@ struct Columns {
   std::vector<std::uint64_t> owners;  // [block][token of it] domain + 1 of whoever wrote there; 0: zeroes
 };
 
-class Run {
+class Run : TellingRun {
  public:
   Run(std::uint64_t seed, bool print_all);
   ~Run();
@@ -116,7 +118,7 @@ class Run {
   Run &operator=(const Run &) = delete;
   void run(std::uint32_t operations);
   // K/V that the stores moved, in bytes.
-  std::uint64_t bytes_moved() const;
+  std::uint64_t counted() const;
 
  private:
   // -- bytes_world.cpp --
@@ -253,13 +255,8 @@ class Run {
   void check_stats(Store &store);
 
   // -- telling --
-  void must(akv_status status, const char *what);
-  void expect(akv_status got, akv_status want, const char *what);
-  [[gnu::format(printf, 2, 3)]] void note(const char *format, ...);
-  [[noreturn]] [[gnu::format(printf, 2, 3)]] void fail(const char *format, ...);
+  std::string shape_in_words() const override;
 
-  const std::uint64_t seed_;
-  const bool print_all_;
   Random random_;
   KvShape shape_;
   akv_cache *cache_ = nullptr;
@@ -293,8 +290,6 @@ class Run {
   std::list<Pending> pending_;
   std::list<Save> saves_;
   std::deque<Tokens> history_;
-  std::deque<std::string> log_;
-  std::uint64_t operation_ = 0, notes_ = 0;
 };
 
 // The stream's queue or the tickets were full: make room, once.

@@ -13,7 +13,7 @@ constexpr Byte kOutside = 0xa5;  // what is between the rows of the caller's mem
 }  // namespace
 
 Run::Run(std::uint64_t seed, bool print_all)
-    : seed_(seed), print_all_(print_all), random_{seed * 0x2545f4914f6cdd1du + 1}, shape_(random_) {
+    : TellingRun("random_bytes", seed, print_all), random_{seed * 0x2545f4914f6cdd1du + 1}, shape_(random_) {
   token_bytes_ = shape_.token_bytes();
   make_cache();
   make_stores(AKV_STORE_BLOCKS);

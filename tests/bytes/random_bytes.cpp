@@ -7,32 +7,7 @@
 // every time: see latched_stream.hpp.
 #include "bytes_run.hpp"
 
-#include <cinttypes>
-#include <cstdio>
-#include <cstdlib>
-
 int main(int argc, char **argv) {
-  constexpr std::uint32_t kOperationsPerSeed = 2000;
-  std::uint64_t operations = 100000, seed = 1;
-  bool print_all = false;
-  for (int i = 1; i < argc; ++i) {
-    const std::string argument = argv[i];
-    if (argument == "--print") print_all = true;
-    else if (i + 1 < argc && argument == "--operations") operations = std::strtoull(argv[++i], nullptr, 10);
-    else if (i + 1 < argc && argument == "--seed") seed = std::strtoull(argv[++i], nullptr, 10);
-    else {
-      std::fprintf(stderr, "usage: random_bytes [--operations N] [--seed S] [--print]\n");
-      return 2;
-    }
-  }
-  std::uint64_t done = 0, seeds = 0, bytes = 0;
-  for (; done < operations; ++seeds, done += kOperationsPerSeed) {
-    bytes_test::Run run(seed + seeds, print_all);
-    run.run(kOperationsPerSeed);
-    bytes += run.bytes_moved();
-  }
-  std::printf("random bytes: %" PRIu64 " operations from %" PRIu64 " seeds (first %" PRIu64 "), %" PRIu64
-              " bytes of K/V moved, none of them wrong\n",
-              done, seeds, seed, bytes);
-  return 0;
+  return bytes_test::run_seeds<bytes_test::Run>(argc, argv,
+                                                {"random_bytes", "random bytes", 2000, 100000, "bytes of K/V moved"});
 }

@@ -1,9 +1,9 @@
 // tiers_run.hpp: one seed's worth of random operations on two tiers of precision (two_tier.h), and a shadow: all
 // numbers of every sequence, as they were written. It knows the public API; not how the library works.
 //
-//   tiers_world.cpp   a quantized store of some format, a tail over it, a stream that is held up; and how all of it
-//   ends tiers_rows.cpp    rows: opened, written, overflowed, truncated, forked, closed tiers_checks.cpp  what is
-//   stored against a store that is filled in bulk, what is not against what was written
+//   tiers_world.cpp   a quantized store, a tail over it, a stream that is held up; and how all of it ends
+//   tiers_rows.cpp    rows: opened, written, overflowed, truncated, forked, closed
+//   tiers_checks.cpp  what is stored against a store that is filled in bulk, what is not against what was written
 //
 // When blocks overflow, how many at once, with which others and in which order is random; what they become may not
 // depend on it. All work is on one stream, so calls return long before it is done.
@@ -11,6 +11,7 @@
 
 #include "kv_shape.hpp"
 #include "latched_stream.hpp"
+#include "telling_run.hpp"
 
 #include <deque>
 #include <list>
@@ -53,14 +54,14 @@ struct Moved {
 // What attention reads when its turn comes, and what it must make of it.
 struct Question;
 
-class Run {
+class Run : bytes_test::TellingRun {
  public:
   Run(std::uint64_t seed, bool print_all);
   ~Run();
   Run(const Run &) = delete;
   Run &operator=(const Run &) = delete;
   void run(std::uint32_t operations);
-  std::uint64_t tokens_overflowed() const { return overflowed_; }
+  std::uint64_t counted() const { return overflowed_; }
 
  private:
   // -- tiers_world.cpp --
@@ -120,13 +121,8 @@ class Run {
   void count(Moved (&moved)[AKV_MOVED_CONVERTED + 1], std::uint32_t kind, std::uint64_t items, std::uint64_t bytes);
   template <class Call>
   akv_status retry(Call call);
-  void must(akv_status status, const char *what) { expect(status, AKV_OK, what); }
-  void expect(akv_status got, akv_status want, const char *what);
-  [[gnu::format(printf, 2, 3)]] void note(const char *format, ...);
-  [[noreturn]] [[gnu::format(printf, 2, 3)]] void fail(const char *format, ...);
+  std::string shape_in_words() const override;
 
-  const std::uint64_t seed_;
-  const bool print_all_;
   Random random_;
   std::uint32_t format_ = 0, dtype_ = 0, block_tokens_ = 0, layers_ = 0, max_blocks_ = 0;
   std::uint32_t tail_tokens_ = 0, ring_blocks_ = 0, max_rows_ = 0;
@@ -150,8 +146,7 @@ class Run {
   std::vector<std::uint32_t> holders_;  // of each block
   std::list<Pending> pending_;
   std::list<std::unique_ptr<Question>> questions_;
-  std::deque<std::string> log_;
-  std::uint64_t operation_ = 0, notes_ = 0, overflowed_ = 0;
+  std::uint64_t overflowed_ = 0;
 };
 
 struct Question {

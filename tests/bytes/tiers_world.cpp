@@ -6,14 +6,13 @@
 
 #include <algorithm>
 #include <cinttypes>
-#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 
 namespace tiers_test {
 
 Run::Run(std::uint64_t seed, bool print_all)
-    : seed_(seed), print_all_(print_all), random_{seed * 0x2545f4914f6cdd1du + 77} {
+    : TellingRun("random_tiers", seed, print_all), random_{seed * 0x2545f4914f6cdd1du + 77} {
   choose_planes();
   make_caches();
   make_tail();
@@ -216,43 +215,10 @@ void Run::count(Moved (&moved)[AKV_MOVED_CONVERTED + 1], std::uint32_t kind, std
   moved[kind].bytes += bytes;
 }
 
-// -- telling --
-
-void Run::expect(akv_status got, akv_status want, const char *what) {
-  if (got == want) return;
-  char text[400];
-  akv_last_error(text, sizeof text);
-  fail("%s answered %s, not %s: %s", what, akv_status_name(got), akv_status_name(want), got != AKV_OK ? text : "");
-}
-
-void Run::note(const char *format, ...) {
-  ++notes_;
-  char text[300];
-  va_list arguments;
-  va_start(arguments, format);
-  std::vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
-  if (print_all_) {
-    std::printf("%" PRIu64 ": %s\n", operation_, text);
-    std::fflush(stdout);
-  }
-  log_.push_back(std::to_string(operation_) + ": " + text);
-  if (log_.size() > 60) log_.pop_front();
-}
-
-void Run::fail(const char *format, ...) {
-  std::printf("\nthe last calls of seed %" PRIu64
-              " (format %u, blocks of %u tokens, %u rows of %u blocks, tail of %u "
-              "tokens of dtype %u):\n",
-              seed_, format_, block_tokens_, max_rows_, ring_blocks_, tail_tokens_, dtype_);
-  for (const std::string &line : log_) std::printf("  %s\n", line.c_str());
-  va_list arguments;
-  va_start(arguments, format);
-  std::vprintf(format, arguments);
-  va_end(arguments);
-  std::printf("\nagain: random_tiers --seed %" PRIu64 " --operations 1\n", seed_);
-  std::fflush(stdout);
-  std::_Exit(1);
+std::string Run::shape_in_words() const {
+  return "format " + std::to_string(format_) + ", blocks of " + std::to_string(block_tokens_) + " tokens, " +
+         std::to_string(max_rows_) + " rows of " + std::to_string(ring_blocks_) + " blocks, tail of " +
+         std::to_string(tail_tokens_) + " tokens of dtype " + std::to_string(dtype_);
 }
 
 }  // namespace tiers_test

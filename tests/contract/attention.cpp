@@ -172,18 +172,10 @@ TEST_CASE("attention: E7 a long sequence is shared out among workers by its toke
       INFO(workers << " workers, window " << window);
       const KvStream stream(workers);
       Numbers out(query.size()), log_sums(kQueryHeads);
-      akv_attention call = AKV_ATTENTION_INIT;
-      call.num_sequences = 1;
-      call.query_heads = kQueryHeads;
-      call.dtype = AKV_DTYPE_F32;
-      call.query = query.data();
-      call.out = out.data();
+      akv_attention call = attention_call(&part, 1, kQueryHeads, query.data(), out.data());
       call.log_sums = log_sums.data();
       call.window = window;
       call.sink_logits = sinks.data();
-      call.parts = &part;
-      call.num_parts = 1;
-      call.part_size = sizeof part;
       OK(akv_attention_decode(&call, stream));
       stream.wait();
       for (std::uint32_t head = 0; head < kQueryHeads; ++head) {
@@ -264,16 +256,8 @@ TEST_CASE("attention: E1 a latent plane is keys and values in one (MLA)") {
   Numbers out(3 * value_dim);
   const std::uint32_t length = tokens;
   const akv_attention_part part = {store, blocks.data(), 3, &length, nullptr, nullptr, nullptr};
-  akv_attention call = AKV_ATTENTION_INIT;
-  call.num_sequences = 1;
-  call.query_heads = 3;
-  call.dtype = AKV_DTYPE_F32;
+  akv_attention call = attention_call(&part, 1, 3, query.data(), out.data());
   call.value_dim = value_dim;
-  call.query = query.data();
-  call.out = out.data();
-  call.parts = &part;
-  call.num_parts = 1;
-  call.part_size = sizeof(akv_attention_part);
   OK(akv_attention_decode(&call, nullptr));
   for (std::uint32_t head = 0; head < 3; ++head) {
     Seen seen;
@@ -301,16 +285,8 @@ TEST_CASE("attention: E1 D5 a latent's scale is said once, for its keys, and its
   const Numbers query(latent, 1.0f);
   Numbers out(latent, 0.0f);
   akv_attention_part part = {store, &block, 1, &tokens, nullptr, &scale, nullptr};
-  akv_attention call = AKV_ATTENTION_INIT;
-  call.num_sequences = 1;
-  call.query_heads = 1;
-  call.dtype = AKV_DTYPE_F32;
+  akv_attention call = attention_call(&part, 1, 1, query.data(), out.data());
   call.value_dim = latent;
-  call.query = query.data();
-  call.out = out.data();
-  call.parts = &part;
-  call.num_parts = 1;
-  call.part_size = sizeof part;
   OK(akv_attention_decode(&call, nullptr));
   for (const float x : out) CHECK(std::abs(x - 3.0f) < 1e-5f);
   part.value_scales = &other;
@@ -329,16 +305,8 @@ TEST_CASE("attention: E1 what one sequence is split into fits any stream's queue
   const Numbers query = random_numbers(std::size_t{heads} * latent, 1);
   Numbers out(std::size_t{heads} * 512);
   const akv_attention_part part = {store, blocks.data(), 128, &tokens, nullptr, nullptr, nullptr};
-  akv_attention call = AKV_ATTENTION_INIT;
-  call.num_sequences = 1;
-  call.query_heads = heads;
-  call.dtype = AKV_DTYPE_F32;
+  akv_attention call = attention_call(&part, 1, heads, query.data(), out.data());
   call.value_dim = 512;
-  call.query = query.data();
-  call.out = out.data();
-  call.parts = &part;
-  call.num_parts = 1;
-  call.part_size = sizeof part;
   for (int i = 0; i < 4; ++i) OK(akv_attention_decode(&call, stream));  // and several of them at a time
   stream.wait();
   for (const float x : out) REQUIRE(x == 0.0f);

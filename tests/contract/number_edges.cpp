@@ -73,19 +73,13 @@ TEST_CASE("copy: A11 E8 numbers and queries lie at any address, with any stride,
         const bool same = even.everything() == odd.everything();
         CHECK(same);
 
-        akv_attention call = AKV_ATTENTION_INIT;
         const std::int32_t table[] = {2, 3, 4};
         const akv_attention_part part = {even, table, 3, &tokens, nullptr, nullptr, nullptr};
         Guarded query(row * 2 + shift), out(row * 2 + shift);
         ByteString plain_query(row * 2, 0x3d), plain_out(row * 2);
         std::memcpy(query.data() + shift, plain_query.data(), plain_query.size());
-        call.num_sequences = 1;
-        call.query_heads = 2 * n.heads;
+        akv_attention call = attention_call(&part, 1, 2 * n.heads, plain_query.data(), plain_out.data());
         call.dtype = dtype;
-        call.parts = &part;
-        call.num_parts = 1;
-        call.part_size = sizeof part;
-        call.query = plain_query.data(), call.out = plain_out.data();
         OK(akv_attention_decode(&call, nullptr));
         call.query = query.data() + shift, call.out = out.data() + shift;
         OK(akv_attention_decode(&call, nullptr));
@@ -159,15 +153,7 @@ TEST_CASE("copy: A11 E8 what lies beyond 2^31 elements and 2^32 bytes is written
       Numbers query = random_numbers(width, 7), out[2] = {Numbers(width), Numbers(width)};
       for (const int which : {0, 1}) {
         const akv_attention_part part = {store, which == 0 ? table : low, 2, &tokens, nullptr, nullptr, nullptr};
-        akv_attention call = AKV_ATTENTION_INIT;
-        call.num_sequences = 1;
-        call.query_heads = n.heads;
-        call.dtype = AKV_DTYPE_F32;
-        call.query = query.data();
-        call.out = out[which].data();
-        call.parts = &part;
-        call.num_parts = 1;
-        call.part_size = sizeof part;
+        const akv_attention call = attention_call(&part, 1, n.heads, query.data(), out[which].data());
         OK(akv_attention_decode(&call, nullptr));
       }
       CHECK(out[0] == out[1]);

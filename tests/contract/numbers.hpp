@@ -84,4 +84,19 @@ inline void scatter(akv_store *store, const std::vector<std::int32_t> &blocks, N
   if (stream != nullptr) OK(akv_stream_wait(stream, AKV_POINT_ALL, 60'000'000'000u));
 }
 
+// Attention of one sequence's one query, in float32, over these parts.
+inline akv_attention attention_call(const akv_attention_part *parts, std::uint32_t num_parts, std::uint32_t query_heads,
+                                    const void *query, void *out) {
+  akv_attention call = AKV_ATTENTION_INIT;
+  call.num_sequences = 1;
+  call.query_heads = query_heads;
+  call.dtype = AKV_DTYPE_F32;
+  call.query = query;
+  call.out = out;
+  call.parts = parts;
+  call.num_parts = num_parts;
+  call.part_size = sizeof *parts;
+  return call;
+}
+
 }  // namespace akv::test

@@ -169,15 +169,7 @@ TEST_CASE("two_tier: D5 attention over both tiers is attention over what both ho
         {tiers.rings, table.data(), static_cast<std::int64_t>(ring + 1), &in_tail, &first, nullptr, nullptr}};
     const Numbers query = random_numbers(2 * 32, 4);
     Numbers out(2 * 32);
-    akv_attention call = AKV_ATTENTION_INIT;
-    call.num_sequences = 1;
-    call.query_heads = 2;
-    call.dtype = AKV_DTYPE_F32;
-    call.query = query.data();
-    call.out = out.data();
-    call.parts = parts;
-    call.num_parts = 2;
-    call.part_size = sizeof(akv_attention_part);
+    const akv_attention call = attention_call(parts, 2, 2, query.data(), out.data());
     OK(akv_attention_decode(&call, nullptr));
     Numbers both(std::size_t{one.length} * 4 * tiers.width());
     const akv_overflow row = one.overflow();
